@@ -1,0 +1,39 @@
+#pragma once
+// The strongest oracle there is: the same code run by the host's processor and by ours must end in the same state.
+//
+//   const Row kRows[] = {{"paddb", "x,xm128"}, {"addps", "x,xm128", {.fill = Fill::kF32}}};
+//   TEST(SseHost, agrees_with_the_host) { check_rows(kRows); }
+//   TEST(SseHost, covers_every_row) { expect_covered(cpu::sse_int_rows<cpu::Fast>(), names(kRows)); }
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/cpu/shape.h"
+#include "tests/cpu/generator.h"
+#include "tests/cpu/machine_state.h"
+#include "tests/cpu/native_cpu.h"
+#include "tests/cpu/sim_cpu.h"
+
+namespace lastbranch::host {
+
+/// Runs `instance` natively and simulated, and adds a test failure with disassembly, initial registers and the
+/// differences when they do not agree. Returns whether they do.
+bool check(const Instance& instance, const Ignore& ignore = {}, std::string_view what = "");
+
+/// Every form of every row, `count` instances each; at most three failures are printed per row.
+void check_rows(std::span<const Row> rows, unsigned count = 64);
+
+/// One instruction given as bytes, from `count` random states; `prepare` adjusts each state (may be nullptr).
+void check_bytes(std::string_view name, std::initializer_list<u8> bytes, const RowOptions& options = {},
+                 unsigned count = 64, void (*prepare)(Image&, Rng&) = nullptr);
+
+/// The mnemonics of a table of rows.
+[[nodiscard]] std::set<std::string> names(std::span<const Row> rows);
+/// Fails for each mnemonic of `rows` that is not in `tested`.
+void expect_covered(std::span<const cpu::OpRow> rows, const std::set<std::string>& tested);
+
+/// The one simulated processor that the tests of a process share.
+[[nodiscard]] SimCpu& simulated();
+
+}  // namespace lastbranch::host
