@@ -70,7 +70,8 @@ if(LASTBRANCH_SANITIZE)
 endif()
 
 # lastbranch::systemc: Debian's libsystemc is built as C++17 and refuses C++20 callers unless
-# SC_CPLUSPLUS, SystemC's documented downgrade, says so.
+# SC_CPLUSPLUS, SystemC's documented downgrade, says so. The library also wants a symbol sc_main from us,
+# which must be [[gnu::visibility("default")]] among symbols that are hidden otherwise.
 add_library(lastbranch_systemc INTERFACE)
 add_library(lastbranch::systemc ALIAS lastbranch_systemc)
 target_link_libraries(lastbranch_systemc INTERFACE PkgConfig::SYSTEMC Threads::Threads)
