@@ -1,0 +1,132 @@
+#include "sim/perfdata/features.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace lastbranch::perfdata {
+namespace {
+
+void put_build_ids(Encoder& out, const FeatureInput& input) {
+  constexpr std::size_t kFixed = 36;  // header, pid, id in 24 bytes: as in perf's own files no multiple of 8
+  for (const MappedFile& file : input.files) {
+    const std::size_t name = align_up(file.filename.size() + 1, kStringAlign);
+    out.put(RecordHeader{.type = static_cast<u32>(RecordType::kBuildId),
+                         .misc = static_cast<u16>(static_cast<u16>(CpuMode::kUser) | kMiscBuildIdSize),
+                         .size = static_cast<u16>(kFixed + name)});
+    out.put(i32{-1});
+    out.put(file.build_id.bytes);
+    out.put(std::array<u8, 4>{file.build_id.size});
+    out.put_name(file.filename, kStringAlign);
+  }
+}
+
+void put_event_desc(Encoder& out, const FeatureInput& input) {
+  out.put(static_cast<u32>(input.attrs.size()));
+  out.put(kAttrSizeWritten);
+  for (std::size_t i = 0; i < input.attrs.size(); ++i) {
+    out.put_all(std::as_bytes(std::span(&input.attrs[i], 1)).first(kAttrSizeWritten));
+    out.put(u32{1});
+    out.put_string(input.config.events[i].name);
+    out.put(input.ids[i]);
+  }
+}
+
+bool has_branch_stack(const FeatureInput& input) {
+  return std::ranges::any_of(input.attrs, [](const Attr& a) { return (a.sample_type & kSampleBranchStack) != 0; });
+}
+
+template <std::string WriterConfig::*kMember>
+bool put_text(Encoder& out, const FeatureInput& input) {
+  const std::string& text = input.config.*kMember;
+  if (!text.empty()) out.put_string(text);
+  return !text.empty();
+}
+
+/// One section: its bit, and how its body is made; false where there is nothing to say.
+struct FeatureRow {
+  Feature feature;
+  bool (*put)(Encoder&, const FeatureInput&);
+};
+
+constexpr std::array kFeatures = {
+    FeatureRow{Feature::kBuildId,
+               [](Encoder& out, const FeatureInput& in) {
+                 put_build_ids(out, in);
+                 return !in.files.empty();
+               }},
+    FeatureRow{Feature::kHostname, put_text<&WriterConfig::hostname>},
+    FeatureRow{Feature::kOsRelease, put_text<&WriterConfig::os_release>},
+    FeatureRow{Feature::kVersion, put_text<&WriterConfig::version>},
+    FeatureRow{Feature::kArch, put_text<&WriterConfig::arch>},
+    FeatureRow{Feature::kNrCpus,
+               [](Encoder& out, const FeatureInput& in) {
+                 out.put(in.config.nr_cpus);  // available, then online
+                 out.put(in.config.nr_cpus);
+                 return in.config.nr_cpus != 0;
+               }},
+    FeatureRow{Feature::kCpuDesc, put_text<&WriterConfig::cpu_desc>},
+    FeatureRow{Feature::kCpuId, put_text<&WriterConfig::cpu_id>},
+    FeatureRow{Feature::kTotalMem,
+               [](Encoder& out, const FeatureInput& in) {
+                 out.put(in.config.mem_kb);
+                 return in.config.mem_kb != 0;
+               }},
+    FeatureRow{Feature::kCmdline,
+               [](Encoder& out, const FeatureInput& in) {
+                 out.put(static_cast<u32>(in.config.cmdline.size()));
+                 for (const std::string& word : in.config.cmdline) out.put_string(word);
+                 return !in.config.cmdline.empty();
+               }},
+    FeatureRow{Feature::kEventDesc,
+               [](Encoder& out, const FeatureInput& in) {
+                 put_event_desc(out, in);
+                 return true;
+               }},
+    // Empty: its presence makes `perf report` show branches by default.
+    FeatureRow{Feature::kBranchStack, [](Encoder&, const FeatureInput& in) { return has_branch_stack(in); }},
+    FeatureRow{Feature::kSampleTime,
+               [](Encoder& out, const FeatureInput& in) {
+                 if (!in.sample_time) return false;
+                 out.put(in.sample_time->first);
+                 out.put(in.sample_time->second);
+                 return true;
+               }},
+    FeatureRow{Feature::kCpuPmuCaps,
+               [](Encoder& out, const FeatureInput& in) {
+                 out.put(static_cast<u32>(in.config.pmu_caps.size()));
+                 for (const auto& [name, value] : in.config.pmu_caps) {
+                   out.put_string(name);
+                   out.put_string(value);
+                 }
+                 return !in.config.pmu_caps.empty();
+               }},
+};
+// The table of sections has them in ascending order of their bits.
+static_assert(std::ranges::is_sorted(kFeatures, {}, &FeatureRow::feature));
+
+}  // namespace
+
+EncodedFeatures encode_features(const FeatureInput& input, u64 offset) {
+  EncodedFeatures result;
+  std::vector<std::vector<std::byte>> bodies;
+  for (const FeatureRow& row : kFeatures) {
+    Encoder body;
+    if (!row.put(body, input)) continue;
+    const auto bit = static_cast<u32>(row.feature);
+    result.bits[bit / 64] |= u64{1} << bit % 64;
+    bodies.emplace_back(body.bytes().begin(), body.bytes().end());
+  }
+  Encoder table;
+  Encoder tail;
+  const u64 bodies_offset = offset + bodies.size() * sizeof(Section);
+  for (const auto& body : bodies) {
+    table.put(Section{.offset = bodies_offset + tail.size(), .size = body.size()});
+    tail.put_all(std::span<const std::byte>(body));
+    tail.pad_to(8);
+  }
+  table.put_all(tail.bytes());
+  result.bytes.assign(table.bytes().begin(), table.bytes().end());
+  return result;
+}
+
+}  // namespace lastbranch::perfdata

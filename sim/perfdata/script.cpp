@@ -1,0 +1,115 @@
+#include "sim/perfdata/script.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+#include "sim/base/error.h"
+
+namespace lastbranch::perfdata {
+namespace {
+
+constexpr std::array<std::string_view, 15> kTypeNames = {
+    "",       "COND",      "UNCOND",   "IND",  "CALL", "IND_CALL", "RET",   "SYSCALL",
+    "SYSRET", "COND_CALL", "COND_RET", "ERET", "IRQ",  "SERROR",   "NO_TX",
+};
+constexpr std::array<std::string_view, 8> kNewTypeNames = {
+    "FAULT_ALGN", "FAULT_DATA", "FAULT_INST", "ARCH_1", "ARCH_2", "ARCH_3", "ARCH_4", "ARCH_5",
+};
+
+std::string_view type_name(const BranchFlags& flags) {
+  if (flags.type != BranchType::kExtendAbi) return kTypeNames[static_cast<std::size_t>(flags.type)];
+  // Past its table perf prints what its C library makes of a null string.
+  return flags.new_type < kNewTypeNames.size() ? kNewTypeNames[flags.new_type] : "(null)";
+}
+
+char prediction(const BranchFlags& flags) {
+  if (flags.predicted) return 'P';
+  return flags.mispredicted ? 'M' : '-';
+}
+
+}  // namespace
+
+void append_brstack_entry(const BranchEntry& entry, std::string& text) {
+  const BranchFlags flags = BranchFlags::unpack(entry.flags);
+  fmt::format_to(std::back_inserter(text), "{:#x}/{:#x}/{}/{}/{}/{}/{}", entry.from, entry.to, prediction(flags),
+                 flags.in_tx ? 'X' : '-', flags.abort ? 'A' : '-', flags.cycles, type_name(flags));
+}
+
+ScriptPrinter::ScriptPrinter(const Reader& reader, ScriptFields fields)
+    : reader_(reader), fields_(fields), comms_{{0, "swapper"}} {
+  for (const EventInfo& event : reader.events()) {
+    event_width_ = std::max(event_width_, event.name.size());
+    for (u8 i = 0; i < static_cast<u8>(ScriptField::kCount); ++i) {
+      const auto field = static_cast<ScriptField>(i);
+      const u64 needed = needed_sample_bit(field);
+      if (!fields.has(field) || (event.attr.sample_type & needed) == needed) continue;
+      throw Error("field '{}': expected in the samples of {}, found sample_type {:#x} without it", name_of(field),
+                  event.name, event.attr.sample_type);
+    }
+  }
+}
+
+void ScriptPrinter::print(const Record& record, std::string& text) {
+  if (const auto* sample = std::get_if<SampleRecord>(&record.body)) {
+    print_sample(*sample, text);
+  } else if (const auto* comm = std::get_if<CommRecord>(&record.body)) {
+    comms_[comm->tid] = comm->name;
+  } else if (const auto* task = std::get_if<TaskRecord>(&record.body); task != nullptr && !task->exit) {
+    comms_[task->tid] = comm_of(task->parent_tid);
+  }
+}
+
+void ScriptPrinter::print_sample(const SampleRecord& sample, std::string& text) const {
+  const auto out = std::back_inserter(text);
+  if (fields_.has(ScriptField::kComm)) fmt::format_to(out, "{:>16} ", comm_of(sample.tid));
+  const auto pid = static_cast<i32>(sample.pid);
+  const auto tid = static_cast<i32>(sample.tid);
+  if (fields_.has(ScriptField::kPid) && fields_.has(ScriptField::kTid)) {
+    fmt::format_to(out, "{:5}/{:<5} ", pid, tid);
+  } else if (fields_.has(ScriptField::kPid)) {
+    fmt::format_to(out, "{:5} ", pid);
+  } else if (fields_.has(ScriptField::kTid)) {
+    fmt::format_to(out, "{:5} ", tid);
+  }
+  if (fields_.has(ScriptField::kCpu)) fmt::format_to(out, "[{:03}] ", static_cast<i32>(sample.cpu));
+  if (fields_.has(ScriptField::kTime)) {
+    constexpr u64 kNsPerSecond = 1'000'000'000;
+    fmt::format_to(out, "{:5}.{:06}: ", sample.time / kNsPerSecond, sample.time % kNsPerSecond / 1000);
+  }
+  if (fields_.has(ScriptField::kPeriod)) fmt::format_to(out, "{:10} ", sample.period);
+  if (fields_.has(ScriptField::kEvent)) {
+    fmt::format_to(out, "{:>{}}: ", reader_.events()[sample.event].name, event_width_);
+  }
+  if (fields_.has(ScriptField::kIp)) fmt::format_to(out, " {:16x}", sample.ip);
+  if (fields_.has(ScriptField::kBrstack)) {
+    for (const BranchEntry& entry : sample.branches) {
+      text += ' ';
+      append_brstack_entry(entry, text);
+      text += ' ';
+    }
+  }
+  text += '\n';
+}
+
+std::string ScriptPrinter::comm_of(u32 tid) const {
+  const auto known = comms_.find(tid);
+  return known != comms_.end() ? known->second : fmt::format(":{}", static_cast<i32>(tid));
+}
+
+void print_script(Reader& reader, ScriptFields fields, const std::function<void(std::string_view)>& sink) {
+  constexpr std::size_t kPiece = 64 * 1024;
+  ScriptPrinter printer(reader, fields);
+  std::string text;
+  while (const Record* record = reader.next()) {
+    printer.print(*record, text);
+    if (text.size() < kPiece) continue;
+    sink(text);
+    text.clear();
+  }
+  if (!text.empty()) sink(text);
+}
+
+}  // namespace lastbranch::perfdata
