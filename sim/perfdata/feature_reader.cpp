@@ -36,9 +36,23 @@ void take_event_names(ByteCursor& in, Features& out) {
   }
 }
 
-void take_strings(ByteCursor& in, std::vector<std::string>& out) {
+void take_nr_cpus(ByteCursor& in, Features& out) {
+  out.nr_cpus_available = in.take<u32>("available");
+  out.nr_cpus_online = in.take<u32>("online");
+}
+
+void take_total_mem(ByteCursor& in, Features& out) {
+  out.mem_kb = in.take<u64>("kB");
+}
+
+void take_sample_time(ByteCursor& in, Features& out) {
+  const auto first = in.take<u64>("first");
+  out.sample_time = {first, in.take<u64>("last")};
+}
+
+void take_cmdline(ByteCursor& in, Features& out) {
   const auto count = in.take<u32>("number of strings");
-  for (u32 i = 0; i < count; ++i) out.push_back(in.take_string("string"));
+  for (u32 i = 0; i < count; ++i) out.cmdline.push_back(in.take_string("string"));
 }
 
 void take_caps(ByteCursor& in, Features& out) {
@@ -61,29 +75,19 @@ struct FeatureRow {
 };
 
 constexpr std::array kFeatures = {
-    FeatureRow{Feature::kBuildId,                                    "feature BUILD_ID",   take_build_ids                  },
-    FeatureRow{Feature::kHostname,                                   "feature HOSTNAME",   take_text<&Features::hostname>  },
-    FeatureRow{Feature::kOsRelease,                                  "feature OSRELEASE",  take_text<&Features::os_release>},
-    FeatureRow{Feature::kVersion,                                    "feature VERSION",    take_text<&Features::version>   },
-    FeatureRow{Feature::kArch,                                       "feature ARCH",       take_text<&Features::arch>      },
-    FeatureRow{Feature::kNrCpus,                                     "feature NRCPUS",
-               [](ByteCursor& in,                                                                                            Features& out) {
-                 out.nr_cpus_available = in.take<u32>("available");
-                 out.nr_cpus_online = in.take<u32>("online");
-               }},
-    FeatureRow{Feature::kCpuDesc,                                                    "feature CPUDESC",                                                        take_text<&Features::cpu_desc>                   },
-    FeatureRow{Feature::kCpuId,                                                    "feature CPUID",                                                          take_text<&Features::cpu_id>    },
-    FeatureRow{Feature::kTotalMem,                                                    "feature TOTAL_MEM",
-               [](ByteCursor& in,             Features& out) { out.mem_kb = in.take<u64>("kB"); }},
-    FeatureRow{Feature::kCmdline, "feature CMDLINE",
-               [](ByteCursor& in,                         Features& out) { take_strings(in, out.cmdline); }},
-    FeatureRow{Feature::kEventDesc,                                    "feature EVENT_DESC",       take_event_names              },
-    FeatureRow{Feature::kSampleTime,"feature SAMPLE_TIME",
-               [](ByteCursor& in,             Features& out) {
-                 const auto first = in.take<u64>("first");
-                 out.sample_time = {first, in.take<u64>("last")};
-               }},
-    FeatureRow{Feature::kCpuPmuCaps,                                   "feature CPU_PMU_CAPS",                                                          take_caps                                                                          },
+    FeatureRow{Feature::kBuildId,    "feature BUILD_ID",     take_build_ids                  },
+    FeatureRow{Feature::kHostname,   "feature HOSTNAME",     take_text<&Features::hostname>  },
+    FeatureRow{Feature::kOsRelease,  "feature OSRELEASE",    take_text<&Features::os_release>},
+    FeatureRow{Feature::kVersion,    "feature VERSION",      take_text<&Features::version>   },
+    FeatureRow{Feature::kArch,       "feature ARCH",         take_text<&Features::arch>      },
+    FeatureRow{Feature::kNrCpus,     "feature NRCPUS",       take_nr_cpus                    },
+    FeatureRow{Feature::kCpuDesc,    "feature CPUDESC",      take_text<&Features::cpu_desc>  },
+    FeatureRow{Feature::kCpuId,      "feature CPUID",        take_text<&Features::cpu_id>    },
+    FeatureRow{Feature::kTotalMem,   "feature TOTAL_MEM",    take_total_mem                  },
+    FeatureRow{Feature::kCmdline,    "feature CMDLINE",      take_cmdline                    },
+    FeatureRow{Feature::kEventDesc,  "feature EVENT_DESC",   take_event_names                },
+    FeatureRow{Feature::kSampleTime, "feature SAMPLE_TIME",  take_sample_time                },
+    FeatureRow{Feature::kCpuPmuCaps, "feature CPU_PMU_CAPS", take_caps                       },
 };
 
 void read_section(const InputFile& file, u32 bit, Section section, Features& out) {

@@ -6,7 +6,7 @@
 namespace lastbranch::perfdata {
 namespace {
 
-void put_build_ids(Encoder& out, const FeatureInput& input) {
+bool put_build_ids(Encoder& out, const FeatureInput& input) {
   constexpr std::size_t kFixed = 36;  // header, pid, id in 24 bytes: as in perf's own files no multiple of 8
   for (const MappedFile& file : input.files) {
     const std::size_t name = align_up(file.filename.size() + 1, kStringAlign);
@@ -18,21 +18,7 @@ void put_build_ids(Encoder& out, const FeatureInput& input) {
     out.put(std::array<u8, 4>{file.build_id.size});
     out.put_name(file.filename, kStringAlign);
   }
-}
-
-void put_event_desc(Encoder& out, const FeatureInput& input) {
-  out.put(static_cast<u32>(input.attrs.size()));
-  out.put(kAttrSizeWritten);
-  for (std::size_t i = 0; i < input.attrs.size(); ++i) {
-    out.put_all(std::as_bytes(std::span(&input.attrs[i], 1)).first(kAttrSizeWritten));
-    out.put(u32{1});
-    out.put_string(input.config.events[i].name);
-    out.put(input.ids[i]);
-  }
-}
-
-bool has_branch_stack(const FeatureInput& input) {
-  return std::ranges::any_of(input.attrs, [](const Attr& a) { return (a.sample_type & kSampleBranchStack) != 0; });
+  return !input.files.empty();
 }
 
 template <std::string WriterConfig::*kMember>
@@ -42,6 +28,57 @@ bool put_text(Encoder& out, const FeatureInput& input) {
   return !text.empty();
 }
 
+bool put_nr_cpus(Encoder& out, const FeatureInput& input) {
+  out.put(input.config.nr_cpus);  // available, then online
+  out.put(input.config.nr_cpus);
+  return input.config.nr_cpus != 0;
+}
+
+bool put_total_mem(Encoder& out, const FeatureInput& input) {
+  out.put(input.config.mem_kb);
+  return input.config.mem_kb != 0;
+}
+
+bool put_cmdline(Encoder& out, const FeatureInput& input) {
+  out.put(static_cast<u32>(input.config.cmdline.size()));
+  for (const std::string& word : input.config.cmdline) out.put_string(word);
+  return !input.config.cmdline.empty();
+}
+
+bool put_event_desc(Encoder& out, const FeatureInput& input) {
+  out.put(static_cast<u32>(input.attrs.size()));
+  out.put(kAttrSizeWritten);
+  for (std::size_t i = 0; i < input.attrs.size(); ++i) {
+    out.put_all(std::as_bytes(std::span(&input.attrs[i], 1)).first(kAttrSizeWritten));
+    out.put(u32{1});
+    out.put_string(input.config.events[i].name);
+    out.put(input.ids[i]);
+  }
+  return true;
+}
+
+/// Empty: its presence makes `perf report` show branches by default.
+bool put_branch_stack(Encoder&, const FeatureInput& input) {
+  return std::ranges::any_of(input.attrs,
+                             [](const Attr& a) { return (a.sample_type & kSampleBranchStack) != 0; });
+}
+
+bool put_sample_time(Encoder& out, const FeatureInput& input) {
+  if (!input.sample_time) return false;
+  out.put(input.sample_time->first);
+  out.put(input.sample_time->second);
+  return true;
+}
+
+bool put_pmu_caps(Encoder& out, const FeatureInput& input) {
+  out.put(static_cast<u32>(input.config.pmu_caps.size()));
+  for (const auto& [name, value] : input.config.pmu_caps) {
+    out.put_string(name);
+    out.put_string(value);
+  }
+  return !input.config.pmu_caps.empty();
+}
+
 /// One section: its bit, and how its body is made; false where there is nothing to say.
 struct FeatureRow {
   Feature feature;
@@ -49,57 +86,20 @@ struct FeatureRow {
 };
 
 constexpr std::array kFeatures = {
-    FeatureRow{Feature::kBuildId,
-               [](Encoder& out, const FeatureInput& in) {
-                 put_build_ids(out, in);
-                 return !in.files.empty();
-               }},
-    FeatureRow{Feature::kHostname, put_text<&WriterConfig::hostname>},
-    FeatureRow{Feature::kOsRelease, put_text<&WriterConfig::os_release>},
-    FeatureRow{Feature::kVersion, put_text<&WriterConfig::version>},
-    FeatureRow{Feature::kArch, put_text<&WriterConfig::arch>},
-    FeatureRow{Feature::kNrCpus,
-               [](Encoder& out, const FeatureInput& in) {
-                 out.put(in.config.nr_cpus);  // available, then online
-                 out.put(in.config.nr_cpus);
-                 return in.config.nr_cpus != 0;
-               }},
-    FeatureRow{Feature::kCpuDesc, put_text<&WriterConfig::cpu_desc>},
-    FeatureRow{Feature::kCpuId, put_text<&WriterConfig::cpu_id>},
-    FeatureRow{Feature::kTotalMem,
-               [](Encoder& out, const FeatureInput& in) {
-                 out.put(in.config.mem_kb);
-                 return in.config.mem_kb != 0;
-               }},
-    FeatureRow{Feature::kCmdline,
-               [](Encoder& out, const FeatureInput& in) {
-                 out.put(static_cast<u32>(in.config.cmdline.size()));
-                 for (const std::string& word : in.config.cmdline) out.put_string(word);
-                 return !in.config.cmdline.empty();
-               }},
-    FeatureRow{Feature::kEventDesc,
-               [](Encoder& out, const FeatureInput& in) {
-                 put_event_desc(out, in);
-                 return true;
-               }},
-    // Empty: its presence makes `perf report` show branches by default.
-    FeatureRow{Feature::kBranchStack, [](Encoder&, const FeatureInput& in) { return has_branch_stack(in); }},
-    FeatureRow{Feature::kSampleTime,
-               [](Encoder& out, const FeatureInput& in) {
-                 if (!in.sample_time) return false;
-                 out.put(in.sample_time->first);
-                 out.put(in.sample_time->second);
-                 return true;
-               }},
-    FeatureRow{Feature::kCpuPmuCaps,
-               [](Encoder& out, const FeatureInput& in) {
-                 out.put(static_cast<u32>(in.config.pmu_caps.size()));
-                 for (const auto& [name, value] : in.config.pmu_caps) {
-                   out.put_string(name);
-                   out.put_string(value);
-                 }
-                 return !in.config.pmu_caps.empty();
-               }},
+    FeatureRow{Feature::kBuildId,     put_build_ids                      },
+    FeatureRow{Feature::kHostname,    put_text<&WriterConfig::hostname>  },
+    FeatureRow{Feature::kOsRelease,   put_text<&WriterConfig::os_release>},
+    FeatureRow{Feature::kVersion,     put_text<&WriterConfig::version>   },
+    FeatureRow{Feature::kArch,        put_text<&WriterConfig::arch>      },
+    FeatureRow{Feature::kNrCpus,      put_nr_cpus                        },
+    FeatureRow{Feature::kCpuDesc,     put_text<&WriterConfig::cpu_desc>  },
+    FeatureRow{Feature::kCpuId,       put_text<&WriterConfig::cpu_id>    },
+    FeatureRow{Feature::kTotalMem,    put_total_mem                      },
+    FeatureRow{Feature::kCmdline,     put_cmdline                        },
+    FeatureRow{Feature::kEventDesc,   put_event_desc                     },
+    FeatureRow{Feature::kBranchStack, put_branch_stack                   },
+    FeatureRow{Feature::kSampleTime,  put_sample_time                    },
+    FeatureRow{Feature::kCpuPmuCaps,  put_pmu_caps                       },
 };
 // The table of sections has them in ascending order of their bits.
 static_assert(std::ranges::is_sorted(kFeatures, {}, &FeatureRow::feature));

@@ -1,14 +1,14 @@
 #include "sim/perfdata/output_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sim/base/error.h"
 
@@ -45,12 +45,15 @@ OutputFile::OutputFile(std::string path) : path_(std::move(path)), target_(resol
   }
 }
 
-OutputFile::~OutputFile() { discard(); }
+OutputFile::~OutputFile() {
+  discard();
+}
 
 int OutputFile::write_all(u64 offset, std::span<const std::byte> bytes, u64& written) const {
   written = 0;
   while (written < bytes.size()) {
-    const ssize_t n = pwrite(fd_, bytes.data() + written, bytes.size() - written, static_cast<off_t>(offset + written));
+    const ssize_t n =
+        pwrite(fd_, bytes.data() + written, bytes.size() - written, static_cast<off_t>(offset + written));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return errno;
     if (n == 0) return ENOSPC;

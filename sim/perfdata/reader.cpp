@@ -21,8 +21,8 @@ EventInfo read_event(const InputFile& file, u64 offset, std::span<const std::byt
   std::memcpy(&event.attr, entry.data(), std::min(room, sizeof event.attr));
   const u32 size = event.attr.size == 0 ? kAttrSizeMin : event.attr.size;
   if (size < kAttrSizeMin || size > room) {
-    damaged(file.path(), offset + offsetof(Attr, size), what + " size", fmt::format("{} to {}", kAttrSizeMin, room),
-            fmt::to_string(size));
+    damaged(file.path(), offset + offsetof(Attr, size), what + " size",
+            fmt::format("{} to {}", kAttrSizeMin, room), fmt::to_string(size));
   }
   if (size < sizeof event.attr) {
     std::memset(reinterpret_cast<std::byte*>(&event.attr) + size, 0, sizeof event.attr - size);
@@ -81,7 +81,8 @@ FileHeader Reader::read_header(const InputFile& file) {
   }
   file.check_range(0, sizeof header, size_at, "header");
   file.read(0, bytes);
-  file.check_range(header.attrs.offset, header.attrs.size, offsetof(FileHeader, attrs), "header: attrs section");
+  file.check_range(header.attrs.offset, header.attrs.size, offsetof(FileHeader, attrs),
+                   "header: attrs section");
   file.check_range(header.data.offset, header.data.size, offsetof(FileHeader, data), "header: data section");
   return header;
 }
@@ -94,8 +95,9 @@ std::vector<EventInfo> Reader::read_events(const InputFile& file, const FileHead
             fmt::format("{} to {}", smallest, kAttrSizeLimit), fmt::to_string(entry_size));
   }
   if (header.attrs.size == 0 || header.attrs.size % entry_size != 0) {
-    damaged(file.path(), offsetof(FileHeader, attrs) + offsetof(Section, size), "header: size of attrs section",
-            fmt::format("one or more entries of {} bytes", entry_size), fmt::to_string(header.attrs.size));
+    damaged(file.path(), offsetof(FileHeader, attrs) + offsetof(Section, size),
+            "header: size of attrs section", fmt::format("one or more entries of {} bytes", entry_size),
+            fmt::to_string(header.attrs.size));
   }
   std::vector<EventInfo> events;
   std::vector<std::byte> entry(entry_size);
@@ -107,8 +109,8 @@ std::vector<EventInfo> Reader::read_events(const InputFile& file, const FileHead
     ids += events.back().ids.size();
     if (ids > file.size() / sizeof(u64)) {
       damaged(file.path(), header.attrs.offset + at + entry_size - sizeof(Section),
-              fmt::format("attr {} ids", events.size() - 1), fmt::format("at most {} ids in all", file.size() / sizeof(u64)),
-              fmt::to_string(ids));
+              fmt::format("attr {} ids", events.size() - 1),
+              fmt::format("at most {} ids in all", file.size() / sizeof(u64)), fmt::to_string(ids));
     }
   }
   return events;
@@ -146,7 +148,8 @@ const Record* Reader::next() {
   }
   const auto type = static_cast<RecordType>(header.type);
   if (type == RecordType::kCompressed || type == RecordType::kCompressed2) {
-    damaged(file_.path(), at_, record_name(header.type), "records as they are", "compressed ones, which are not read yet");
+    damaged(file_.path(), at_, record_name(header.type), "records as they are",
+            "compressed ones, which are not read yet");
   }
   const auto body = peek(header.size).subspan(sizeof header);
   records_.decode(at_, header, body, record_);

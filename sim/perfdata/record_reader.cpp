@@ -10,7 +10,8 @@ namespace {
 /// Bytes of the trailer that sample_id_all adds.
 u64 sample_id_size(const Attr& attr) {
   if ((attr.flags & kAttrSampleIdAll) == 0) return 0;
-  constexpr u64 kFields = kSampleTid | kSampleTime | kSampleId | kSampleStreamId | kSampleCpu | kSampleIdentifier;
+  constexpr u64 kFields =
+      kSampleTid | kSampleTime | kSampleId | kSampleStreamId | kSampleCpu | kSampleIdentifier;
   return 8 * static_cast<u64>(std::popcount(attr.sample_type & kFields));
 }
 
@@ -73,14 +74,22 @@ void take_user_stack(ByteCursor& in, SampleRecord& sample) {
 
 std::string record_name(u32 type) {
   switch (static_cast<RecordType>(type)) {
-    case RecordType::kMmap: return "MMAP record";
-    case RecordType::kMmap2: return "MMAP2 record";
-    case RecordType::kComm: return "COMM record";
-    case RecordType::kFork: return "FORK record";
-    case RecordType::kExit: return "EXIT record";
-    case RecordType::kLost: return "LOST record";
-    case RecordType::kSample: return "SAMPLE record";
-    default: return fmt::format("record of type {}", type);
+    case RecordType::kMmap:
+      return "MMAP record";
+    case RecordType::kMmap2:
+      return "MMAP2 record";
+    case RecordType::kComm:
+      return "COMM record";
+    case RecordType::kFork:
+      return "FORK record";
+    case RecordType::kExit:
+      return "EXIT record";
+    case RecordType::kLost:
+      return "LOST record";
+    case RecordType::kSample:
+      return "SAMPLE record";
+    default:
+      return fmt::format("record of type {}", type);
   }
 }
 
@@ -122,12 +131,14 @@ RecordReader::RecordReader(std::string file, const std::vector<EventInfo>& event
   } else if (all_have(kSampleId) && same(kBeforeId | kSampleIdentifier)) {
     id_at_ = IdAt::kAfterAddr;
   } else if (!same(~u64{0})) {
-    throw Error("{}: {} events: expected an id in their samples, found sample types that differ and have none", file_,
-                events_.size());
+    throw Error(
+        "{}: {} events: expected an id in their samples, found sample types that differ and have none", file_,
+        events_.size());
   }
 }
 
-void RecordReader::decode(u64 offset, RecordHeader header, std::span<const std::byte> body, Record& record) const {
+void RecordReader::decode(u64 offset, RecordHeader header, std::span<const std::byte> body,
+                          Record& record) const {
   record.offset = offset;
   record.header = header;
   const std::string name = record_name(header.type);
@@ -195,7 +206,8 @@ void RecordReader::decode(u64 offset, RecordHeader header, std::span<const std::
       lost.lost = in.take<u64>("lost");
       return;
     }
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -203,7 +215,8 @@ std::size_t RecordReader::find_event(ByteCursor in) const {
   if (id_at_ == IdAt::kNone) return 0;
   if (id_at_ == IdAt::kAfterAddr) {
     constexpr u64 kBeforeId = kSampleIp | kSampleTid | kSampleTime | kSampleAddr;
-    in.skip(8 * static_cast<u64>(std::popcount(events_.front().attr.sample_type & kBeforeId)), "fields before ID");
+    in.skip(8 * static_cast<u64>(std::popcount(events_.front().attr.sample_type & kBeforeId)),
+            "fields before ID");
   }
   const u64 start = in.offset();
   const auto id = in.take<u64>("id");
@@ -241,15 +254,18 @@ void RecordReader::decode_sample(ByteCursor& in, SampleRecord& sample) const {
   }
   u64_if(kSamplePeriod, sample.period, "PERIOD");
   if (has(kSampleRead)) take_read(in, attr.read_format, sample);
-  if (has(kSampleCallchain)) in.take_all(in.take<u64>("CALLCHAIN count"), sample.callchain, "CALLCHAIN count");
+  if (has(kSampleCallchain))
+    in.take_all(in.take<u64>("CALLCHAIN count"), sample.callchain, "CALLCHAIN count");
   if (has(kSampleRaw)) take_raw(in, sample);
   if (has(kSampleBranchStack)) take_branches(in, attr, sample);
-  if (has(kSampleRegsUser)) take_regs(in, attr.sample_regs_user, sample.user_abi, sample.user_regs, "REGS_USER");
+  if (has(kSampleRegsUser))
+    take_regs(in, attr.sample_regs_user, sample.user_abi, sample.user_regs, "REGS_USER");
   if (has(kSampleStackUser)) take_user_stack(in, sample);
   u64_if(kSampleWeight | kSampleWeightStruct, sample.weight, "WEIGHT");
   u64_if(kSampleDataSrc, sample.data_src, "DATA_SRC");
   u64_if(kSampleTransaction, sample.transaction, "TRANSACTION");
-  if (has(kSampleRegsIntr)) take_regs(in, attr.sample_regs_intr, sample.intr_abi, sample.intr_regs, "REGS_INTR");
+  if (has(kSampleRegsIntr))
+    take_regs(in, attr.sample_regs_intr, sample.intr_abi, sample.intr_regs, "REGS_INTR");
   u64_if(kSamplePhysAddr, sample.phys_addr, "PHYS_ADDR");
   u64_if(kSampleCgroup, sample.cgroup, "CGROUP");
   u64_if(kSampleDataPageSize, sample.data_page_size, "DATA_PAGE_SIZE");
@@ -263,7 +279,9 @@ SampleId RecordReader::take_sample_id(ByteCursor& in) const {
   if (events_.empty()) return result;
   const Attr& attr = events_.front().attr;
   ByteCursor tail = in.split_tail(sample_id_size(attr), "sample_id");
-  const auto has = [&](u64 bit) { return (attr.flags & kAttrSampleIdAll) != 0 && (attr.sample_type & bit) != 0; };
+  const auto has = [&](u64 bit) {
+    return (attr.flags & kAttrSampleIdAll) != 0 && (attr.sample_type & bit) != 0;
+  };
   if (has(kSampleTid)) {
     result.pid = tail.take<u32>("sample_id pid");
     result.tid = tail.take<u32>("sample_id tid");

@@ -1,10 +1,10 @@
 #include "sim/perfdata/script.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <iterator>
+
+#include <fmt/format.h>
 
 #include "sim/base/error.h"
 
@@ -34,20 +34,21 @@ char prediction(const BranchFlags& flags) {
 
 void append_brstack_entry(const BranchEntry& entry, std::string& text) {
   const BranchFlags flags = BranchFlags::unpack(entry.flags);
-  fmt::format_to(std::back_inserter(text), "{:#x}/{:#x}/{}/{}/{}/{}/{}", entry.from, entry.to, prediction(flags),
-                 flags.in_tx ? 'X' : '-', flags.abort ? 'A' : '-', flags.cycles, type_name(flags));
+  fmt::format_to(std::back_inserter(text), "{:#x}/{:#x}/{}/{}/{}/{}/{}", entry.from, entry.to,
+                 prediction(flags), flags.in_tx ? 'X' : '-', flags.abort ? 'A' : '-', flags.cycles,
+                 type_name(flags));
 }
 
-ScriptPrinter::ScriptPrinter(const Reader& reader, ScriptFields fields)
-    : reader_(reader), fields_(fields), comms_{{0, "swapper"}} {
+ScriptPrinter::ScriptPrinter(const Reader& reader, ScriptFields fields) : reader_(reader), fields_(fields) {
+  comms_.emplace(0, "swapper");
   for (const EventInfo& event : reader.events()) {
     event_width_ = std::max(event_width_, event.name.size());
     for (u8 i = 0; i < static_cast<u8>(ScriptField::kCount); ++i) {
       const auto field = static_cast<ScriptField>(i);
       const u64 needed = needed_sample_bit(field);
       if (!fields.has(field) || (event.attr.sample_type & needed) == needed) continue;
-      throw Error("field '{}': expected in the samples of {}, found sample_type {:#x} without it", name_of(field),
-                  event.name, event.attr.sample_type);
+      throw Error("field '{}': expected in the samples of {}, found sample_type {:#x} without it",
+                  name_of(field), event.name, event.attr.sample_type);
     }
   }
 }

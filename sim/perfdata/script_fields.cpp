@@ -17,11 +17,15 @@ struct Row {
 
 // perf prints the branch stacks that are there and asks for none.
 constexpr std::array kRows = {
-    Row{ScriptField::kComm, "comm", kSampleTid},      Row{ScriptField::kPid, "pid", kSampleTid},
-    Row{ScriptField::kTid, "tid", kSampleTid},        Row{ScriptField::kCpu, "cpu", kSampleCpu},
-    Row{ScriptField::kTime, "time", kSampleTime},     Row{ScriptField::kPeriod, "period", kSamplePeriod},
-    Row{ScriptField::kEvent, "event", 0},             Row{ScriptField::kIp, "ip", kSampleIp},
-    Row{ScriptField::kBrstack, "brstack", 0},
+    Row{ScriptField::kComm,    "comm",    kSampleTid   },
+    Row{ScriptField::kPid,     "pid",     kSampleTid   },
+    Row{ScriptField::kTid,     "tid",     kSampleTid   },
+    Row{ScriptField::kCpu,     "cpu",     kSampleCpu   },
+    Row{ScriptField::kTime,    "time",    kSampleTime  },
+    Row{ScriptField::kPeriod,  "period",  kSamplePeriod},
+    Row{ScriptField::kEvent,   "event",   0            },
+    Row{ScriptField::kIp,      "ip",      kSampleIp    },
+    Row{ScriptField::kBrstack, "brstack", 0            },
 };
 static_assert(kRows.size() == static_cast<std::size_t>(ScriptField::kCount));
 
@@ -51,8 +55,12 @@ std::string script_field_names() {
   return names;
 }
 
-std::string_view name_of(ScriptField field) { return std::ranges::find(kRows, field, &Row::field)->name; }
+std::string_view name_of(ScriptField field) {
+  return std::ranges::find(kRows, field, &Row::field)->name;
+}
 
-u64 needed_sample_bit(ScriptField field) { return std::ranges::find(kRows, field, &Row::field)->sample_bit; }
+u64 needed_sample_bit(ScriptField field) {
+  return std::ranges::find(kRows, field, &Row::field)->sample_bit;
+}
 
 }  // namespace lastbranch::perfdata

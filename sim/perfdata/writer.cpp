@@ -16,16 +16,19 @@ constexpr std::size_t kCommMax = 15;  // TASK_COMM_LEN without the NUL
 constexpr std::size_t kSampleFixedMax = 80;
 constexpr std::size_t kBranchesMax = (kRecordSizeMax - kSampleFixedMax) / sizeof(BranchEntry);
 
-constexpr u16 misc_of(CpuMode mode) { return static_cast<u16>(mode); }
+constexpr u16 misc_of(CpuMode mode) {
+  return static_cast<u16>(mode);
+}
 
 }  // namespace
 
 Attr make_attr(const EventAttr& event, bool identifier) {
   if ((event.branch_sample_type & kBranchCounters) != 0) {
-    throw Error("event {}: branch_sample_type {:#x} asks for branch counters, which are not written", event.name,
-                event.branch_sample_type);
+    throw Error("event {}: branch_sample_type {:#x} asks for branch counters, which are not written",
+                event.name, event.branch_sample_type);
   }
-  if (event.precise_ip > 3) throw Error("event {}: precise_ip: expected 0 to 3, found {}", event.name, event.precise_ip);
+  if (event.precise_ip > 3)
+    throw Error("event {}: precise_ip: expected 0 to 3, found {}", event.name, event.precise_ip);
   Attr attr;
   attr.type = event.type;
   attr.size = kAttrSizeWritten;
@@ -126,8 +129,8 @@ void Writer::sample(const Sample& sample) {
     throw Error("{}: sample of event {}: expected less than {}", config_.path, sample.event, attrs_.size());
   }
   if (sample.branches.size() > kBranchesMax) {
-    throw Error("{}: sample at {} ns: expected at most {} branches, found {}", config_.path, sample.time, kBranchesMax,
-                sample.branches.size());
+    throw Error("{}: sample at {} ns: expected at most {} branches, found {}", config_.path, sample.time,
+                kBranchesMax, sample.branches.size());
   }
   const Attr& attr = attrs_[sample.event];
   begin_record(RecordType::kSample, misc_of(sample.cpu_mode), sample.time);
@@ -174,8 +177,8 @@ void Writer::end_record() {
   const std::size_t size = buffer_.size() - record_start_;
   if (size > kRecordSizeMax) {
     buffer_.shrink_to(record_start_);
-    throw Error("{}: a record at {} ns: expected at most {} bytes, found {}", config_.path, last_time_, kRecordSizeMax,
-                size);
+    throw Error("{}: a record at {} ns: expected at most {} bytes, found {}", config_.path, last_time_,
+                kRecordSizeMax, size);
   }
   buffer_.patch(record_start_ + offsetof(RecordHeader, size), static_cast<u16>(size));
   ++now_.records;
@@ -222,7 +225,8 @@ void Writer::finish() {
   kept.lost_records = now_.records - kept.records;
   summary_ = kept;
   if (failure_ == 0) return;
-  if (!whole) throw Error("{}: {}: nothing could be kept, there is no file", config_.path, std::strerror(failure_));
+  if (!whole)
+    throw Error("{}: {}: nothing could be kept, there is no file", config_.path, std::strerror(failure_));
   throw Error("{}: {}: the file holds the first {} of {} records, {} of {} samples", config_.path,
               std::strerror(failure_), kept.records, now_.records, kept.samples, now_.samples);
 }
@@ -240,11 +244,13 @@ int Writer::complete(const Mark& end, WriteSummary& kept) {
 
   const u64 entry_size = kAttrSizeWritten + sizeof(Section);
   Encoder prefix;
-  prefix.put(FileHeader{.attr_size = entry_size,
-                        .attrs = {attrs_offset(), attrs_.size() * entry_size},
-                        .data = {data_offset(), end.offset - data_offset()},
-                        .event_types = {},
-                        .features = features.bits});
+  prefix.put(FileHeader{
+      .attr_size = entry_size,
+      .attrs = {attrs_offset(),              attrs_.size() * entry_size},
+      .data = {data_offset(),                           end.offset - data_offset()},
+      .event_types = {                                                    },
+      .features = features.bits
+  });
   prefix.put_all(std::span<const u64>(ids_));
   for (std::size_t i = 0; i < attrs_.size(); ++i) {
     prefix.put_all(std::as_bytes(std::span(&attrs_[i], 1)).first(kAttrSizeWritten));
@@ -257,8 +263,8 @@ int Writer::complete(const Mark& end, WriteSummary& kept) {
   return 0;
 }
 
-/// After a failed write: overwrites the end of what the disk did take with the feature sections. Nothing is freed
-/// before, or another program might take the room.
+/// After a failed write: overwrites the end of what the disk did take with the feature sections. Nothing is
+/// freed before, or another program might take the room.
 bool Writer::salvage(WriteSummary& kept) {
   const u64 tail = features_at(now_).bytes.size();
   if (file_.end() < data_offset() + tail) return false;
