@@ -1,0 +1,348 @@
+#include "tests/cpu/generator.h"
+
+#include <bit>
+#include <cstring>
+#include <string>
+#include <unordered_map>
+
+#include <Zydis/Zydis.h>
+#include <fmt/format.h>
+
+#include "sim/base/error.h"
+
+namespace lastbranch::host {
+namespace {
+
+using Type = Wanted::Type;
+
+ZydisMnemonic mnemonic_named(std::string_view name) {
+  static const std::unordered_map<std::string_view, ZydisMnemonic> kByName = [] {
+    std::unordered_map<std::string_view, ZydisMnemonic> m;
+    for (int i = 1; i <= ZYDIS_MNEMONIC_MAX_VALUE; ++i) {
+      m.emplace(ZydisMnemonicGetString(static_cast<ZydisMnemonic>(i)), static_cast<ZydisMnemonic>(i));
+    }
+    return m;
+  }();
+  const auto found = kByName.find(name);
+  if (found == kByName.end()) throw Error("mnemonic \"{}\": not one of the decoder's", name);
+  return found->second;
+}
+
+ZydisRegister zydis(ZydisRegister first, u64 n) { return static_cast<ZydisRegister>(first + static_cast<int>(n)); }
+
+ZydisRegister gpr(unsigned bits, u64 n) {
+  switch (bits) {
+    case 16: return zydis(ZYDIS_REGISTER_AX, n);
+    case 32: return zydis(ZYDIS_REGISTER_EAX, n);
+    default: return zydis(ZYDIS_REGISTER_RAX, n);
+  }
+}
+
+/// The memory operand of one instruction: where it is to point, and with which registers.
+class Addressing {
+ public:
+  Addressing(Rng& rng, Image& image, u32 pointers) : rng_(rng), regs_(image.regs), pointers_(pointers) {}
+
+  void choose(ZydisEncoderOperand& op, u64 target, u64& prefixes) {
+    if (pointers_ != 0) return from_pointers(op, target);
+    const bool gs = rng_.one_in(12);
+    if (gs) {
+      regs_.gs_base = 0x1000 * rng_.below(0x1000) + rng_.below(3);
+      prefixes |= ZYDIS_ATTRIB_HAS_SEGMENT_GS;
+      target -= regs_.gs_base;
+    }
+    switch (rng_.below(8)) {
+      case 0:
+        if (!gs) {
+          op.mem.base = ZYDIS_REGISTER_RIP;
+          op.mem.displacement = static_cast<i64>(target);
+          return;
+        }
+        [[fallthrough]];
+      case 1:
+        op.mem.displacement = static_cast<i32>(target);
+        return;
+      case 2: return with_index(op, target, false);
+      case 3:
+      case 4: return with_index(op, target, true);
+      default: return base_only(op, target);
+    }
+  }
+
+ private:
+  [[nodiscard]] unsigned width() { return rng_.one_in(6) ? 32 : 64; }
+  [[nodiscard]] i64 small_displacement() {
+    switch (rng_.below(4)) {
+      case 0: return 0;
+      case 1: return static_cast<i8>(rng_.next());
+      case 2: return static_cast<i32>(rng_.next()) / 2;
+      default: return static_cast<i16>(rng_.next());
+    }
+  }
+  /// Sets the address part of a register; with 32-bit addressing the upper half is noise.
+  void set(unsigned reg, unsigned bits, u64 value) {
+    regs_.gpr[reg] = bits == 32 ? (rng_.next() << 32) | static_cast<u32>(value) : value;
+  }
+  void base_only(ZydisEncoderOperand& op, u64 target) {
+    const unsigned bits = width();
+    const unsigned base = static_cast<unsigned>(rng_.below(16));
+    op.mem.displacement = small_displacement();
+    op.mem.base = gpr(bits, base);
+    set(base, bits, target - static_cast<u64>(op.mem.displacement));
+  }
+  void with_index(ZydisEncoderOperand& op, u64 target, bool with_base) {
+    const unsigned bits = width();
+    unsigned index = static_cast<unsigned>(rng_.below(15));
+    if (index == RSP) index = R15;
+    op.mem.scale = rng_.pick<u8>({1, 2, 4, 8});
+    op.mem.index = gpr(bits, index);
+    const unsigned base = static_cast<unsigned>(rng_.below(16));
+    if (!with_base || base == index) {
+      const u64 times = op.mem.scale + (with_base ? 1u : 0u);
+      const u64 value = target / times - rng_.below(1000);
+      if (with_base) op.mem.base = gpr(bits, base);
+      op.mem.displacement = static_cast<i64>(target - value * times);
+      set(index, bits, value);
+      return;
+    }
+    op.mem.base = gpr(bits, base);
+    op.mem.displacement = small_displacement();
+    if (rng_.one_in(2)) set(index, bits, rng_.interesting(64));
+    set(base, bits, target - static_cast<u64>(op.mem.displacement) - regs_.gpr[index] * op.mem.scale);
+  }
+  void from_pointers(ZydisEncoderOperand& op, u64 target) {
+    const unsigned base = pointer();
+    u64 sum = regs_.gpr[base];
+    op.mem.base = gpr(64, base);
+    if (rng_.one_in(3)) {
+      const unsigned index = pointer();
+      op.mem.index = gpr(64, index);
+      op.mem.scale = rng_.pick<u8>({1, 2, 4});
+      sum += regs_.gpr[index] * op.mem.scale;
+    }
+    op.mem.displacement = static_cast<i64>(target - sum);
+  }
+  unsigned pointer() {
+    for (;;) {
+      const unsigned r = static_cast<unsigned>(rng_.below(16));
+      if ((pointers_ >> r & 1) != 0 && r != RSP) return r;
+    }
+  }
+
+  Rng& rng_;
+  Regs& regs_;
+  u32 pointers_;
+};
+
+u64 choose_target(Rng& rng, unsigned bits, const RowOptions& options) {
+  const u64 size = bits / 8;
+  if (options.fault_one_in != 0 && rng.one_in(options.fault_one_in)) {
+    const u64 within = size == 0 ? 0 : rng.below(size);
+    switch (rng.below(4)) {
+      case 0: return kData + kDataSize - within;   // off the end, or across it
+      case 1: return kData - 1 - within;           // before the start, or across it
+      case 2: return kReadOnly + rng.below(kPageSize - 512);
+      default: return kReadOnly + kPageSize - within;
+    }
+  }
+  if (size > 1 && rng.one_in(10)) return kData + kPageSize - 1 - rng.below(size - 1);
+  // The stack is left to the stack instructions.
+  u64 target = kData + rng.below(kPageSize + 0x400);
+  const u64 alignment = std::bit_ceil(size == 0 ? 1 : size);
+  if (size >= 16 ? options.align && !rng.one_in(12) : rng.one_in(2)) target &= ~(alignment - 1);
+  return target;
+}
+
+bool uses_32_bits(ZydisRegister r) { return r >= ZYDIS_REGISTER_EAX && r <= ZYDIS_REGISTER_R15D; }
+
+i64 signed_immediate(Rng& rng, unsigned bits) {
+  const u64 v = rng.interesting(bits);
+  return bits == 64 ? static_cast<i64>(v) : static_cast<i64>(v << (64 - bits)) >> (64 - bits);
+}
+
+}  // namespace
+
+u64 Generator::filler(Fill fill) {
+  switch (fill) {
+    case Fill::kF32: return u64{rng.interesting_f32()} << 32 | rng.interesting_f32();
+    case Fill::kF64:
+    case Fill::kF80: return rng.interesting_f64();
+    case Fill::kBcd: {
+      u64 v = 0;
+      for (unsigned i = 0; i < 16; ++i) v = v << 4 | rng.below(rng.one_in(100) ? 16 : 10);
+      return v;
+    }
+    case Fill::kInt: break;
+  }
+  // Elements of all the sizes that packed instructions have.
+  const unsigned bits = rng.pick<unsigned>({8, 16, 32, 64});
+  u64 v = 0;
+  for (unsigned i = 0; i < 64; i += bits) v |= rng.interesting(bits) << i;
+  return v;
+}
+
+void Generator::randomize(Image& image, const RowOptions& options) {
+  Regs& r = image.regs;
+  for (u64& v : r.gpr) v = rng.interesting(rng.pick<unsigned>({64, 64, 32, 16, 8}));
+  r.gpr[RSP] = kStack;
+  r.rip = kEntry;
+  r.rflags = 0x202 | (rng.next() & 0x8d5) | (rng.one_in(8) ? 0x400 : 0);
+  r.gs_base = 0;
+  for (Xmm& x : r.xmm) {
+    const u64 halves[2] = {filler(options.fill), filler(options.fill)};
+    std::memcpy(x.data(), halves, sizeof halves);
+  }
+  const bool unmasked = !options.masked && rng.one_in(6);
+  r.mxcsr = 0x1f80 | static_cast<u32>(rng.below(4) << 13) | static_cast<u32>(rng.below(64));
+  if (rng.one_in(4)) r.mxcsr |= 0x8000;
+  if (rng.one_in(4)) r.mxcsr |= 0x40;
+  r.fcw = static_cast<u16>(0x7f | rng.pick<unsigned>({0, 2, 3, 3}) << 8 | rng.below(4) << 10);
+  r.fsw = static_cast<u16>(rng.below(8) << 11 | (rng.next() & 0x4700) | (rng.next() & 0x3f));
+  if (unmasked) {
+    // Nothing may be pending already.
+    r.mxcsr &= ~(static_cast<u32>(rng.below(64)) << 7 | 0x3fu);
+    r.fcw = static_cast<u16>(r.fcw & ~rng.below(64));
+    r.fsw &= 0xffc0;
+  }
+  r.valid = rng.one_in(3) ? static_cast<u8>(rng.next()) : 0xff;
+  for (auto& st : r.st) {
+    rng.interesting_f80(st.data());
+    if (options.fill != Fill::kF80) {
+      const u64 mantissa = filler(options.fill);
+      std::memcpy(st.data(), &mantissa, sizeof mantissa);
+    }
+  }
+  for (std::size_t i = 0; i < image.data.size(); i += 8) {
+    const u64 v = filler(options.fill);
+    std::memcpy(&image.data[i], &v, sizeof v);
+  }
+  image.code.fill(0xcc);
+}
+
+void Generator::fill_operand(Image& image, u64 address, unsigned bits, Fill fill) {
+  std::array<u8, 16> value;
+  for (unsigned i = 0; i < 16; i += 8) {
+    u64 v = filler(fill);
+    if (fill == Fill::kF80 && bits == 32) v = rng.interesting_f32();
+    std::memcpy(&value[i], &v, sizeof v);
+  }
+  if (fill == Fill::kF80 && bits == 80) rng.interesting_f80(value.data());
+  for (unsigned i = 0; i < bits / 8 && i < 16; ++i) {
+    const u64 a = address + i;
+    if (a >= kData && a < kData + kDataSize) image.data[a - kData] = value[i];
+  }
+}
+
+bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address, Image& image, std::vector<u8>& code,
+                       const RowOptions& options, u32 pointers) {
+  ZydisEncoderRequest request{};
+  request.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
+  request.allowed_encodings = ZYDIS_ENCODABLE_ENCODING_LEGACY;
+  request.mnemonic = mnemonic_named(mnemonic);
+  request.operand_count = static_cast<ZyanU8>(form.size());
+  const Regs regs = image.regs;
+  const auto pick_gpr = [&] {
+    u64 n = rng.below(16);
+    while ((pointers >> n & 1) != 0) n = rng.below(16);
+    return n;
+  };
+  bool ip_relative = false;
+  u64 target = 0;
+  unsigned target_bits = 0;
+  for (std::size_t n = 0; n < form.size(); ++n) {
+    const Wanted& w = form[n];
+    ZydisEncoderOperand& op = request.operands[n];
+    op.type = ZYDIS_OPERAND_TYPE_REGISTER;
+    switch (w.type) {
+      case Type::kGpr:
+        if (w.bits == 8) {
+          const u64 high = rng.below(4);
+          const bool high_allowed = (pointers >> high & 1) == 0;
+          const u64 r = pick_gpr();
+          // Zydis' order: AL CL DL BL, AH CH DH BH, SPL BPL SIL DIL, R8B...
+          op.reg.value = rng.one_in(4) && high_allowed ? zydis(ZYDIS_REGISTER_AH, high)
+                         : r < 4                       ? zydis(ZYDIS_REGISTER_AL, r)
+                                                       : zydis(ZYDIS_REGISTER_SPL, r - 4);
+        } else {
+          op.reg.value = gpr(w.bits, pick_gpr());
+        }
+        break;
+      case Type::kXmm: op.reg.value = zydis(ZYDIS_REGISTER_XMM0, rng.below(16)); break;
+      case Type::kMmx: op.reg.value = zydis(ZYDIS_REGISTER_MM0, rng.below(8)); break;
+      case Type::kSt: op.reg.value = zydis(ZYDIS_REGISTER_ST0, rng.below(8)); break;
+      case Type::kFixedReg: op.reg.value = static_cast<ZydisRegister>(w.reg); break;
+      case Type::kMem: {
+        op.type = ZYDIS_OPERAND_TYPE_MEMORY;
+        op.mem.size = static_cast<ZyanU16>(w.bits / 8);
+        target = w.bits == 0 ? rng.interesting(64) : choose_target(rng, w.bits, options);
+        if (w.bits == 0) target = rng.one_in(2) ? target & 0x7fffffff : static_cast<u64>(static_cast<i32>(target));
+        target_bits = w.bits;
+        Addressing(rng, image, pointers).choose(op, target, request.prefixes);
+        ip_relative = op.mem.base == ZYDIS_REGISTER_RIP;
+        if (w.bits == 0) op.mem.size = uses_32_bits(op.mem.base) || uses_32_bits(op.mem.index) ? 4 : 8;
+        if (options.lock && n == 0 && rng.one_in(2)) request.prefixes |= ZYDIS_ATTRIB_HAS_LOCK;
+        break;
+      }
+      case Type::kImm:
+        op.type = ZYDIS_OPERAND_TYPE_IMMEDIATE;
+        op.imm.s = signed_immediate(rng, w.bits);
+        break;
+      case Type::kUnsignedImm:
+        op.type = ZYDIS_OPERAND_TYPE_IMMEDIATE;
+        op.imm.u = rng.interesting(w.bits);
+        break;
+      case Type::kOne:
+        op.type = ZYDIS_OPERAND_TYPE_IMMEDIATE;
+        op.imm.u = 1;
+        break;
+    }
+  }
+  u8 buffer[ZYDIS_MAX_INSTRUCTION_LENGTH];
+  ZyanUSize length = sizeof buffer;
+  const ZyanStatus status = ip_relative ? ZydisEncoderEncodeInstructionAbsolute(&request, buffer, &length, address)
+                                        : ZydisEncoderEncodeInstruction(&request, buffer, &length);
+  if (!ZYAN_SUCCESS(status)) {
+    image.regs = regs;
+    return false;
+  }
+  code.insert(code.end(), buffer, buffer + length);
+  if (target_bits != 0) fill_operand(image, target, target_bits, options.fill);
+  return true;
+}
+
+void Generator::make(const Row& row, const Form& form, Instance& out) {
+  for (unsigned attempt = 0; attempt < 64; ++attempt) {
+    randomize(out.before, row.options);
+    if (row.options.prepare != nullptr) row.options.prepare(out.before, rng);
+    out.code.clear();
+    if (!encode(row.mnemonic, form, kEntry, out.before, out.code, row.options)) continue;
+    out.before.put_code(out.code.data(), out.code.size());
+    return;
+  }
+  throw Error("{} \"{}\": the encoder refuses this form", row.mnemonic, row.forms);
+}
+
+std::string disassemble(std::span<const u8> code, u64 address) {
+  ZydisDecoder decoder;
+  ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+  ZydisFormatter formatter;
+  ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+  std::string out;
+  while (!code.empty()) {
+    ZydisDecodedInstruction insn;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    char text[96] = "(bad)";
+    std::size_t length = 1;
+    if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn, operands))) {
+      ZydisFormatterFormatInstruction(&formatter, &insn, operands, insn.operand_count_visible, text, sizeof text,
+                                      address, nullptr);
+      length = insn.length;
+    }
+    out += fmt::format("  {:#x}: {:<40} ; {:02x}\n", address, text, fmt::join(code.first(length), " "));
+    code = code.subspan(length);
+    address += length;
+  }
+  return out;
+}
+
+}  // namespace lastbranch::host
