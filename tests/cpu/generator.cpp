@@ -41,7 +41,9 @@ ZydisRegister gpr(unsigned bits, u64 n) {
 /// The memory operand of one instruction: where it is to point, and with which registers.
 class Addressing {
  public:
-  Addressing(Rng& rng, Image& image, u32 pointers) : rng_(rng), regs_(image.regs), pointers_(pointers) {}
+  /// `pointers` as in Generator::encode; `reserved`: not to be touched.
+  Addressing(Rng& rng, Regs& regs, u32 pointers, u32 reserved)
+      : rng_(rng), regs_(regs), pointers_(pointers), reserved_(reserved) {}
 
   void choose(ZydisEncoderOperand& op, u64 target, u64& prefixes) {
     if (pointers_ != 0) return from_pointers(op, target);
@@ -79,24 +81,34 @@ class Addressing {
       default: return static_cast<i16>(rng_.next());
     }
   }
+  unsigned free_register() {
+    unsigned r = static_cast<unsigned>(rng_.below(16));
+    while ((reserved_ >> r & 1) != 0) r = static_cast<unsigned>(rng_.below(16));
+    return r;
+  }
   /// Sets the address part of a register; with 32-bit addressing the upper half is noise.
   void set(unsigned reg, unsigned bits, u64 value) {
     regs_.gpr[reg] = bits == 32 ? (rng_.next() << 32) | static_cast<u32>(value) : value;
   }
   void base_only(ZydisEncoderOperand& op, u64 target) {
     const unsigned bits = width();
-    const unsigned base = static_cast<unsigned>(rng_.below(16));
-    op.mem.displacement = small_displacement();
+    const unsigned base = free_register();
     op.mem.base = gpr(bits, base);
+    if (base == RSP) {
+      // What the instruction does with the stack stays in the window.
+      op.mem.displacement = static_cast<i64>(target - regs_.gpr[RSP]);
+      return;
+    }
+    op.mem.displacement = small_displacement();
     set(base, bits, target - static_cast<u64>(op.mem.displacement));
   }
   void with_index(ZydisEncoderOperand& op, u64 target, bool with_base) {
     const unsigned bits = width();
-    unsigned index = static_cast<unsigned>(rng_.below(15));
-    if (index == RSP) index = R15;
+    unsigned index = free_register();
+    while (index == RSP) index = free_register();
     op.mem.scale = rng_.pick<u8>({1, 2, 4, 8});
     op.mem.index = gpr(bits, index);
-    const unsigned base = static_cast<unsigned>(rng_.below(16));
+    const unsigned base = free_register();
     if (!with_base || base == index) {
       const u64 times = op.mem.scale + (with_base ? 1u : 0u);
       const u64 value = target / times - rng_.below(1000);
@@ -106,6 +118,12 @@ class Addressing {
       return;
     }
     op.mem.base = gpr(bits, base);
+    if (base == RSP) {
+      const u64 value = rng_.below(0x1000);
+      set(index, bits, value);
+      op.mem.displacement = static_cast<i64>(target - regs_.gpr[RSP] - value * op.mem.scale);
+      return;
+    }
     op.mem.displacement = small_displacement();
     if (rng_.one_in(2)) set(index, bits, rng_.interesting(64));
     set(base, bits, target - static_cast<u64>(op.mem.displacement) - regs_.gpr[index] * op.mem.scale);
@@ -132,7 +150,20 @@ class Addressing {
   Rng& rng_;
   Regs& regs_;
   u32 pointers_;
+  u32 reserved_;
 };
+
+/// The GPRs that a form names: their values are the instruction's, not an address'.
+u32 fixed_registers(const Form& form) {
+  u32 set = 0;
+  for (const Wanted& w : form) {
+    if (w.type != Type::kFixedReg) continue;
+    const ZydisRegister full =
+        ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, static_cast<ZydisRegister>(w.reg));
+    if (full >= ZYDIS_REGISTER_RAX && full <= ZYDIS_REGISTER_R15) set |= 1u << (full - ZYDIS_REGISTER_RAX);
+  }
+  return set;
+}
 
 u64 choose_target(Rng& rng, unsigned bits, const RowOptions& options) {
   const u64 size = bits / 8;
@@ -212,10 +243,18 @@ void Generator::randomize(Image& image, const RowOptions& options) {
       std::memcpy(st.data(), &mantissa, sizeof mantissa);
     }
   }
-  for (std::size_t i = 0; i < image.data.size(); i += 8) {
-    const u64 v = filler(options.fill);
-    std::memcpy(&image.data[i], &v, sizeof v);
+  // Random values are dear by the thousand: instances share a pattern, each starting elsewhere in it.
+  if (pattern_uses_-- == 0 || pattern_fill_ != options.fill) {
+    pattern_uses_ = 64;
+    pattern_fill_ = options.fill;
+    for (std::size_t i = 0; i < pattern_.size(); i += 8) {
+      const u64 v = filler(options.fill);
+      std::memcpy(&pattern_[i], &v, sizeof v);
+    }
   }
+  const std::size_t start = rng.below(pattern_.size() / 8) * 8;
+  std::memcpy(image.data.data(), &pattern_[start], pattern_.size() - start);
+  if (start != 0) std::memcpy(&image.data[pattern_.size() - start], pattern_.data(), start);
   image.code.fill(0xcc);
 }
 
@@ -277,7 +316,7 @@ bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address,
         target = w.bits == 0 ? rng.interesting(64) : choose_target(rng, w.bits, options);
         if (w.bits == 0) target = rng.one_in(2) ? target & 0x7fffffff : static_cast<u64>(static_cast<i32>(target));
         target_bits = w.bits;
-        Addressing(rng, image, pointers).choose(op, target, request.prefixes);
+        Addressing(rng, image.regs, pointers, options.reserved | fixed_registers(form)).choose(op, target, request.prefixes);
         ip_relative = op.mem.base == ZYDIS_REGISTER_RIP;
         if (w.bits == 0) op.mem.size = uses_32_bits(op.mem.base) || uses_32_bits(op.mem.index) ? 4 : 8;
         if (options.lock && n == 0 && rng.one_in(2)) request.prefixes |= ZYDIS_ATTRIB_HAS_LOCK;

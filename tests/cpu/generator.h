@@ -26,6 +26,7 @@ struct RowOptions {
   bool align = true;        ///< 128-bit memory operands are mostly aligned (the others make #GP, as natively)
   bool masked = true;       ///< floating-point exceptions are always masked; false: sometimes not
   unsigned weight = 1;      ///< multiplies the number of instances
+  u32 reserved = 0;         ///< GPRs (bit set) that addresses must leave as `prepare` made them
   unsigned fault_one_in = 24;  ///< how many memory operands lie on or cross into a page that refuses them; 0: none
   /// Adjusts the random state before addresses are chosen, e.g. so that a division mostly does not overflow.
   void (*prepare)(Image&, Rng&) = nullptr;
@@ -87,6 +88,10 @@ class Generator {
  private:
   u64 filler(Fill fill);
   void fill_operand(Image& image, u64 address, unsigned bits, Fill fill);
+
+  Window pattern_{};
+  unsigned pattern_uses_ = 0;
+  Fill pattern_fill_ = Fill::kInt;
 };
 
 /// Disassembly of all of `code`, as if at `address`, one line per instruction, with the bytes.

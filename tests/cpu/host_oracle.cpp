@@ -75,22 +75,30 @@ void check_rows(std::span<const Row> rows, unsigned count) {
   }
 }
 
-void check_bytes(std::string_view name, std::initializer_list<u8> bytes, const RowOptions& options, unsigned count) {
-  Generator generator(seed_of(name));
+void check_bytes(std::span<const BytesRow> rows, unsigned count) {
   const auto instance = std::make_unique<Instance>();
-  instance->code = bytes;
-  unsigned failures = 0;
-  for (unsigned i = 0; i < count * options.weight && failures < kFailuresShown; ++i) {
-    generator.randomize(instance->before, options);
-    if (options.prepare != nullptr) options.prepare(instance->before, generator.rng);
-    instance->before.put_code(instance->code.data(), instance->code.size());
-    if (!check(*instance, options.ignore, name)) ++failures;
+  for (const BytesRow& row : rows) {
+    Generator generator(seed_of(row.name));
+    instance->code = row.code;
+    unsigned failures = 0;
+    for (unsigned i = 0; i < count * row.options.weight && failures < kFailuresShown; ++i) {
+      generator.randomize(instance->before, row.options);
+      if (row.options.prepare != nullptr) row.options.prepare(instance->before, generator.rng);
+      instance->before.put_code(row.code.data(), row.code.size());
+      if (!check(*instance, row.options.ignore, row.name)) ++failures;
+    }
   }
 }
 
 std::set<std::string> names(std::span<const Row> rows) {
   std::set<std::string> out;
   for (const Row& row : rows) out.emplace(row.mnemonic);
+  return out;
+}
+
+std::set<std::string> names(std::span<const BytesRow> rows) {
+  std::set<std::string> out;
+  for (const BytesRow& row : rows) out.insert(row.name.substr(0, row.name.find(' ')));
   return out;
 }
 

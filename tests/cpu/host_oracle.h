@@ -27,13 +27,19 @@ bool check(const Instance& instance, const Ignore& ignore = {}, std::string_view
 /// Every form of every row, `count` instances each; at most three failures are printed per row.
 void check_rows(std::span<const Row> rows, unsigned count = 64);
 
-/// Instructions given as bytes, from `count` random states, which RowOptions::prepare adjusts. For what the encoder
-/// does not make: implicit memory operands, odd prefixes, branches, short sequences.
-void check_bytes(std::string_view name, std::initializer_list<u8> bytes, const RowOptions& options = {},
-                 unsigned count = 64);
+/// Instructions given as bytes, for what the encoder does not make: implicit memory operands, odd prefixes, branches,
+/// short sequences. RowOptions::prepare puts the random state in order.
+struct BytesRow {
+  std::string name;  ///< begins with the mnemonic; what follows a blank is only for the reader
+  std::vector<u8> code;
+  RowOptions options{};
+};
+/// Each row from `count` random states; at most three failures are printed per row.
+void check_bytes(std::span<const BytesRow> rows, unsigned count = 64);
 
 /// The mnemonics of a table of rows.
 [[nodiscard]] std::set<std::string> names(std::span<const Row> rows);
+[[nodiscard]] std::set<std::string> names(std::span<const BytesRow> rows);
 /// Fails for each mnemonic of `rows` that is not in `tested`.
 void expect_covered(std::span<const cpu::OpRow> rows, const std::set<std::string>& tested);
 
