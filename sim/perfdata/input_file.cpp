@@ -41,10 +41,12 @@ void InputFile::read(u64 offset, std::span<std::byte> bytes) const {
   for (std::size_t done = 0; done < bytes.size();) {
     const ssize_t n = pread(fd_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
+    if (n < 0) {
       throw Error("{}: offset {:#x}: cannot be read: {}", path_, offset + done, std::strerror(errno));
-    if (n == 0)
+    }
+    if (n == 0) {
       damaged(path_, offset + done, "file", fmt::format("{} more bytes", bytes.size() - done), "its end");
+    }
     done += static_cast<std::size_t>(n);
   }
 }

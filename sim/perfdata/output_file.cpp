@@ -15,11 +15,15 @@
 namespace lastbranch::perfdata {
 namespace {
 
+/// Where symbolic links at the end of `path` lead, also when nothing is there yet.
 std::string resolve_link(const std::string& path) {
+  constexpr int kLinksMax = 40;  // as the kernel
+  std::filesystem::path target = path;
   std::error_code error;
-  if (!std::filesystem::is_symlink(path, error)) return path;
-  const auto resolved = std::filesystem::weakly_canonical(path, error);
-  return error ? path : resolved.string();
+  for (int i = 0; i < kLinksMax && std::filesystem::is_symlink(target, error); ++i) {
+    target = target.parent_path() / std::filesystem::read_symlink(target, error);
+  }
+  return target.string();
 }
 
 }  // namespace

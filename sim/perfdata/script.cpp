@@ -59,7 +59,12 @@ void ScriptPrinter::print(const Record& record, std::string& text) {
   } else if (const auto* comm = std::get_if<CommRecord>(&record.body)) {
     comms_[comm->tid] = comm->name;
   } else if (const auto* task = std::get_if<TaskRecord>(&record.body); task != nullptr && !task->exit) {
-    comms_[task->tid] = comm_of(task->parent_tid);
+    const auto parent = comms_.find(task->parent_tid);
+    if (parent != comms_.end()) {
+      comms_[task->tid] = std::string(parent->second);
+    } else {
+      comms_.erase(task->tid);
+    }
   }
 }
 
