@@ -5,15 +5,11 @@
 // without siblings. A feature is shown when the part has it and the simulator executes it: programs choose
 // code by these bits. Not: leaf 2's descriptors (it points to leaf 4), thermal and power leaves, XSAVE
 // (nothing enabled). Source: SDM vol. 2A, "CPUID—CPU Identification".
+#include "models/cpu/cpu.h"
 #include "models/cpu/uarch/uarch.h"
 #include "sim/base/units.h"
 
 namespace lastbranch::cpu {
-
-struct CpuidResult {
-  u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
-  bool operator==(const CpuidResult&) const = default;
-};
 
 /// What the execution code implements, whatever the part: x86-64-v2 without SYSENTER.
 [[nodiscard]] IsaSet executed_isa();
