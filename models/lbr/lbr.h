@@ -1,0 +1,114 @@
+#pragma once
+// The last-branch-record ring.
+//
+// Modelled: depth, TOS, MSR_LBR_SELECT with the privilege test on the destination, FROM/TO/INFO encodings of
+// formats 0-7, cycles since the last recorded branch, misprediction, IA32_DEBUGCTL.LBR. Not modelled:
+// call-stack mode, freezing on a PMI, deep C-states, errata; architectural LBRs. Bits of registers that only
+// these would use are reserved, so nobody can switch on what does nothing. Sources: SDM vol. 3B, "Last
+// Branch, Interrupt, and Exception Recording Overview", "IA32_DEBUGCTL MSR", "LBR Stack", "Filtering of Last
+// Branch Records"; the Skylake section there for INFO.
+#include <array>
+#include <span>
+#include <vector>
+
+#include "models/lbr/lbr_format.h"
+#include "models/lbr/lbr_select.h"
+#include "sim/base/assert.h"
+#include "sim/base/lbr_params.h"
+#include "sim/base/msr.h"
+#include "sim/base/retire.h"
+#include "sim/base/units.h"
+
+namespace lastbranch::lbr {
+
+class Lbr {
+ public:
+  static constexpr unsigned kMaxDepth = 32;
+
+  /// Throws Error when `params` cannot be: depth not a power of two in 4..32.
+  explicit Lbr(const LbrParams& params);
+  // rows() of an attached object are known elsewhere.
+  Lbr(const Lbr&) = delete;
+  Lbr& operator=(const Lbr&) = delete;
+
+  /// A branch retired: records it if recording is on and the filter keeps it. On the path of every taken
+  /// branch: one test, then five stores; everything else waits until somebody reads.
+  [[gnu::always_inline]] void push(const RetiredBranch& b) {
+    if (((keep_ >> keep_bit(b.kind, b.cpl_to)) & 1) == 0) return;
+    LASTBRANCH_ASSERT(last_time_ == kNoTime || b.time - last_time_ <= kCycles, "branch at {} after one at {}",
+                      b.time, last_time_);
+    const unsigned at = (tos_ + 1) & depth_mask_;
+    tos_ = at;
+    from_[at] = b.from;
+    to_[at] = b.to;
+    detail_[at] = (b.time - last_time_) | detail_of(b);
+    last_time_ = b.time;
+  }
+
+  /// Records now in the ring, newest first, up to the first empty one; never more than `out` holds. Returns
+  /// how many.
+  std::size_t read(std::span<Entry> out) const;
+  /// The same as a vector.
+  [[nodiscard]] std::vector<Entry> entries() const;
+  /// Record `i` of the ring (the number in its MSRs' names), empty or not; `i` < depth.
+  [[nodiscard]] Entry slot(unsigned i) const;
+
+  [[nodiscard]] const LbrParams& params() const { return params_; }
+  [[nodiscard]] unsigned depth() const { return params_.depth; }
+  /// Index of the newest record.
+  [[nodiscard]] unsigned tos() const { return tos_; }
+  /// IA32_DEBUGCTL.LBR.
+  [[nodiscard]] bool enabled() const { return (debugctl_ & kDebugctlLbr) != 0; }
+
+  /// As WRMSR IA32_DEBUGCTL would, for boards that act in the guest kernel's name.
+  void enable(bool on);
+  /// As WRMSR MSR_LBR_SELECT would. Throws Error when a bit does not exist on this part.
+  void select(u64 value);
+  /// Empties the ring, as software does by writing 0 to its MSRs and to TOS; filter and enable stay.
+  void clear();
+  /// RESET: everything 0, recording off.
+  void reset();
+
+  /// The MSRs of this part: attach(rows(), this).
+  [[nodiscard]] std::span<const MsrDef> rows() const { return rows_; }
+
+ private:
+  static constexpr u64 kDebugctlLbr = 1;
+
+  // detail_: bits 55:0 cycles since the record before, 59:56 kind, then flags. Bit 63 appears by itself when
+  // the time of the record before is kNoTime: the subtraction borrows into it, and the count reads 0.
+  static constexpr unsigned kKindShift = 56;
+  static constexpr u64 kCycles = (u64{1} << kKindShift) - 1;
+  static constexpr u64 kMispredicted = u64{1} << 60;
+  static constexpr u64 kInTx = u64{1} << 61;
+  static constexpr u64 kAbort = u64{1} << 62;
+  static constexpr u64 kUnknownStart = u64{1} << 63;
+  static constexpr u64 kNoTime = u64{1} << 63;
+  static constexpr u64 kWrittenBySoftware = 15;
+
+  [[gnu::always_inline]] static u64 detail_of(const RetiredBranch& b) {
+    return u64{static_cast<u8>(b.kind)} << kKindShift | (b.mispredicted ? kMispredicted : 0) |
+           (b.in_tx ? kInTx : 0) | (b.abort ? kAbort : 0);
+  }
+
+  void set_slot(unsigned i, const Entry& e);
+  void update_keep();
+  void make_rows();
+  MsrFault write_slot(unsigned i, u64 value, MsrFault (*decode)(const Lbr&, u64, Entry&));
+
+  KeepMask keep_ = 0;  ///< 0 while recording is off
+  unsigned tos_ = 0;
+  unsigned depth_mask_;
+  u64 last_time_ = kNoTime;  ///< of the newest record
+  std::array<u64, kMaxDepth> from_{};
+  std::array<u64, kMaxDepth> to_{};
+  std::array<u64, kMaxDepth> detail_{};
+
+  LbrParams params_;
+  u64 select_ = 0;
+  u64 select_writable_;
+  u64 debugctl_ = 0;
+  std::vector<MsrDef> rows_;
+};
+
+}  // namespace lastbranch::lbr
