@@ -17,7 +17,7 @@
 
 namespace lastbranch::host {
 
-/// Runs `instance` natively and simulated; the differences, empty when there are none.
+/// Runs `instance` natively and in both variants of the simulated core; the differences, empty when there are none.
 [[nodiscard]] std::string compare(const Instance& instance, const Ignore& ignore = {});
 
 /// As compare(), and adds a test failure with disassembly, initial registers and the differences when there are any.
@@ -43,7 +43,8 @@ void check_bytes(std::span<const BytesRow> rows, unsigned count = 64);
 /// Fails for each mnemonic of `rows` that is not in `tested`.
 void expect_covered(std::span<const cpu::OpRow> rows, const std::set<std::string>& tested);
 
-/// The one simulated processor that the tests of a process share.
+/// The simulated processors that the tests of a process share.
 [[nodiscard]] SimCpu& simulated();
+[[nodiscard]] SimCpu& simulated_observed();
 
 }  // namespace lastbranch::host

@@ -61,7 +61,9 @@ std::string flag_text(u64 v) {
                                                     {0x800, "OF"},  {0x4000, "NT"}, {0x40000, "AC"}, {0x200000, "ID"}};
   std::string s;
   for (const auto& [bit, name] : kNames) {
-    if ((v & bit) != 0) s += (s.empty() ? "" : " ") + std::string(name);
+    if ((v & bit) == 0) continue;
+    if (!s.empty()) s += ' ';
+    s += name;
   }
   return s.empty() ? "none" : s;
 }

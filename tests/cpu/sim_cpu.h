@@ -2,14 +2,25 @@
 // Runs the same code from the same state on our core.
 #include <limits>
 #include <memory>
+#include <vector>
 
+#include "models/cpu/cpu.h"
+#include "sim/base/ledger.h"
+#include "sim/base/retire.h"
 #include "tests/cpu/machine_state.h"
 
 namespace lastbranch::host {
 
+/// Takes branches as the LBR would.
+struct BranchList {
+  std::vector<RetiredBranch> branches;
+  void branch(const RetiredBranch& b) { branches.push_back(b); }
+};
+
 class SimCpu {
  public:
-  SimCpu();
+  /// `observed`: the variant of the core that calls an observer after each instruction.
+  explicit SimCpu(bool observed = false);
   ~SimCpu();
   SimCpu(const SimCpu&) = delete;
   SimCpu& operator=(const SimCpu&) = delete;
@@ -18,13 +29,19 @@ class SimCpu {
   /// instructions each, which must make no difference.
   void run(const Image& before, Outcome& out, u64 limit = std::numeric_limits<u32>::max(), u64 piece = 0);
 
-  /// The base that the next runs use for FS (0 by default; native runs cannot have one).
-  void set_fs_base(u64 base) { fs_base_ = base; }
+  /// The processor as the last run left it.
+  [[nodiscard]] cpu::Cpu& cpu();
+  /// Totals over all runs.
+  [[nodiscard]] const Ledger& ledger() const;
+  /// Taken branches of the last run.
+  [[nodiscard]] const std::vector<RetiredBranch>& branches() const;
+  /// Addresses of the instructions that the observer saw in the last run (observed only).
+  [[nodiscard]] const std::vector<u64>& observed() const;
+
+  struct Machine;
 
  private:
-  struct Machine;
   std::unique_ptr<Machine> machine_;
-  u64 fs_base_ = 0;
 };
 
 }  // namespace lastbranch::host

@@ -1,0 +1,52 @@
+#pragma once
+// Random sequences of general-purpose instructions with forward branches. They find what single instructions cannot:
+// flags left lazy or held to be dead, comparisons fused with branches, state of a block left in its middle.
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/cpu/generator.h"
+
+namespace lastbranch::host {
+
+struct Sequence {
+  Instance instance;
+  std::vector<u64> starts;             ///< address of each instruction, then of the end
+  std::map<u64, u64> undefined_flags;  ///< instruction address -> RFLAGS bits that are not defined when it starts
+  /// What to ignore when a run stops before the instruction at `rip`.
+  [[nodiscard]] Ignore ignore_at(u64 rip) const;
+};
+
+struct SequenceOptions {
+  unsigned length = 30;
+  bool branches = true;
+  unsigned fault_one_in = 100;  ///< memory operands that fault; 0: none
+};
+
+class SequenceGenerator {
+ public:
+  explicit SequenceGenerator(u64 seed);
+  void make(const SequenceOptions& options, Sequence& out);
+  Generator generator;
+
+ private:
+  struct Candidate {
+    const Row* row;
+    Form form;
+  };
+  struct Jump {
+    std::size_t field;  ///< offset in the code of the displacement
+    unsigned size;      ///< bytes of it
+    std::size_t target; ///< number of the instruction
+  };
+  void append_branch(const SequenceOptions& options, std::size_t n, Sequence& out);
+  bool append_plain(const SequenceOptions& options, Sequence& out);
+
+  std::vector<Candidate> candidates_;
+  std::vector<Jump> jumps_;
+  std::map<std::size_t, u64> undefined_at_;  ///< at the targets of jumps so far
+  u64 undefined_ = 0;
+};
+
+}  // namespace lastbranch::host
