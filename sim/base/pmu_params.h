@@ -11,6 +11,16 @@ enum class FreezeMode : u8 {
   kStreamlined,  ///< sets LBR_FRZ and CTR_FRZ in IA32_PERF_GLOBAL_STATUS (version 4 and later)
 };
 
+/// Whose event names and codes a part has.
+enum class EventList : u8 {
+  kArchitectural,  ///< only the architectural events of CPUID.0AH
+  kNehalem,        ///< and Westmere
+  kSandyBridge,    ///< and Ivy Bridge
+  kHaswell,        ///< and Broadwell
+  kSkylake,        ///< client and server
+  kCount,
+};
+
 struct PmuParams {
   unsigned version = 0;      ///< CPUID.0AH:EAX[7:0]
   unsigned gp_counters = 0;  ///< general-purpose counters of a logical processor with its sibling active
@@ -23,6 +33,7 @@ struct PmuParams {
   unsigned pebs_format = 0;   ///< IA32_PERF_CAPABILITIES[11:8]
   u64 perf_capabilities = 0;  ///< IA32_PERF_CAPABILITIES; 0 = the part has no such MSR
   FreezeMode freeze = FreezeMode::kLegacy;
+  EventList events = EventList::kArchitectural;
 
   bool operator==(const PmuParams&) const = default;
 };

@@ -19,6 +19,7 @@ inline constexpr Uarch kHaswell = [] {
   u.lbr.format = LbrFormat::kFlagsTsx;
   u.lbr.select_mask = 0x3ff;  // bit 9: call-stack mode
   u.pmu.pebs_format = 2;
+  u.pmu.events = EventList::kHaswell;
   u.pmu.perf_capabilities = 0x32c4;
   return u;
 }();

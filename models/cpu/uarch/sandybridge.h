@@ -21,6 +21,7 @@ inline constexpr Uarch kSandyBridge = [] {
   u.caches[3] = unified_cache(3, 8192, 16, true);
   u.lbr.jmp_filters_drop_calls = false;
   u.pmu.absent_events = 0;
+  u.pmu.events = EventList::kSandyBridge;
   u.pmu.perf_capabilities = 0x31c3;  // Nehalem's, and full-width counter writes (2000H)
   return u;
 }();

@@ -24,6 +24,7 @@ inline constexpr Uarch kSkylake = [] {
   u.pmu.version = 4;
   u.pmu.freeze = FreezeMode::kStreamlined;
   u.pmu.pebs_format = 3;
+  u.pmu.events = EventList::kSkylake;
   u.pmu.perf_capabilities = 0x33c5;
   return u;
 }();
