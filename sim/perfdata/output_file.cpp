@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ OutputFile::OutputFile(std::string path) : path_(std::move(path)), target_(resol
     return;
   }
   const std::filesystem::path target(target_);
-  temporary_ = (target.parent_path() / ("." + target.filename().string() + ".XXXXXX")).string();
+  temporary_ = (target.parent_path() / fmt::format(".{}.XXXXXX", target.filename().string())).string();
   fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
   if (fd_ < 0) {
     const int error = errno;

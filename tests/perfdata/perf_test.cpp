@@ -63,7 +63,7 @@ class Perf : public ::testing::Test {
 
 TEST_F(Perf, script_prints_what_we_print) {
   if (!is_6_1()) GTEST_SKIP() << "our text follows perf 6.1, found " << version_;
-  for (const std::size_t events : {1, 2, 3}) {
+  for (const std::size_t events : {1u, 2u, 3u}) {
     write_random(path_, {.events = events, .samples = 3000, .seed = events});
     for (const char* fields :
          {"ip,brstack", "comm,tid,time,period,event,ip", "comm,pid,tid,cpu,time,event,ip,brstack", "pid",

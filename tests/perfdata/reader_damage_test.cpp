@@ -137,7 +137,7 @@ TEST_F(DamagedFile, each_field_that_matters_is_named_with_its_offset) {
 TEST_F(DamagedFile, any_byte_may_be_wrong) {
   std::size_t refused = 0;
   for (std::size_t at = 0; at < whole_.size(); ++at) {
-    for (const unsigned flip : {0x01, 0x80, 0xff}) {
+    for (const unsigned flip : {0x01u, 0x80u, 0xffu}) {
       auto bytes = whole_;
       bytes[at] ^= static_cast<std::byte>(flip);
       const std::string error = error_with(bytes);

@@ -15,7 +15,7 @@ constexpr auto kSample = static_cast<u32>(RecordType::kSample);
 TEST(Reader, attributes_of_every_size_are_extended_with_zeros) {
   ScratchDir scratch;
   const std::string path = scratch.file("p.data");
-  for (const u32 size : {64, 72, 80, 96, 104, 112, 120, 128, 136, 144, 160, 1024}) {
+  for (const u32 size : {64u, 72u, 80u, 96u, 104u, 112u, 120u, 128u, 136u, 144u, 160u, 1024u}) {
     SCOPED_TRACE(size);
     RawFile file;
     file.attr_size = size;
@@ -50,33 +50,32 @@ TEST(Reader, attributes_of_every_size_are_extended_with_zeros) {
   }
 }
 
+void put_words(Encoder& body, std::initializer_list<u64> words) {
+  for (const u64 word : words) body.put(word);
+}
+
 /// A sample that has every field, each with a value of its own.
 Encoder full_sample() {
   Encoder body;
   body.put(u64{1});  // IDENTIFIER
-  for (const u64 value : {0x100, 0x200, 0x300, 0x400, 1, 0x600}) {
-    if (value == 0x200) {
-      body.put(u32{0x21});  // pid
-      body.put(u32{0x22});  // tid
-    } else {
-      body.put(value);
-    }
-  }
+  body.put(u64{0x100});
+  body.put(u32{0x21});  // pid
+  body.put(u32{0x22});  // tid
+  put_words(body, {0x300, 0x400, 1, 0x600});
   body.put(u32{0x70});  // CPU
   body.put(u32{0});
-  body.put(u64{0x800});                                                         // PERIOD
-  for (const u64 value : {2, 11, 12, 13, 14, 15, 16, 17, 18}) body.put(value);  // READ: group of two
-  for (const u64 value : {2, 0xa01, 0xa02}) body.put(value);                    // CALLCHAIN
-  body.put(u32{4});                                                             // RAW
+  body.put(u64{0x800});                                  // PERIOD
+  put_words(body, {2, 11, 12, 13, 14, 15, 16, 17, 18});  // READ: group of two
+  put_words(body, {2, 0xa01, 0xa02});                    // CALLCHAIN
+  body.put(u32{4});                                      // RAW
   body.put(u32{0xb0b0b0b0});
-  for (const u64 value : {1, 0xc00, 0xc01, 0xc02, 2, 0xc04})
-    body.put(value);                                                         // BRANCH_STACK, index, counters
-  for (const u64 value : {2, 0xd01, 0xd02}) body.put(value);                 // REGS_USER
-  for (const u64 value : {8, 0xe01, 0xe02}) body.put(value);                 // STACK_USER
-  for (const u64 value : {0xf01, 0xf02, 0xf03}) body.put(value);             // WEIGHT, DATA_SRC, TRANSACTION
-  for (const u64 value : {1, 0x1001}) body.put(value);                       // REGS_INTR
-  for (const u64 value : {0x1101, 0x1102, 0x1103, 0x1104}) body.put(value);  // PHYS_ADDR .. CODE_PAGE_SIZE
-  for (const u64 value : {8, 0x1201}) body.put(value);                       // AUX
+  put_words(body, {1, 0xc00, 0xc01, 0xc02, 2, 0xc04});  // BRANCH_STACK, index, counters
+  put_words(body, {2, 0xd01, 0xd02});                   // REGS_USER
+  put_words(body, {8, 0xe01, 0xe02});                   // STACK_USER
+  put_words(body, {0xf01, 0xf02, 0xf03});               // WEIGHT, DATA_SRC, TRANSACTION
+  put_words(body, {1, 0x1001});                         // REGS_INTR
+  put_words(body, {0x1101, 0x1102, 0x1103, 0x1104});    // PHYS_ADDR .. CODE_PAGE_SIZE
+  put_words(body, {8, 0x1201});                         // AUX
   return body;
 }
 
@@ -162,7 +161,7 @@ TEST(Reader, events_are_told_apart_by_id_where_there_is_no_identifier) {
   RawFile file;
   file.attrs.push_back({.sample_type = kSampleIp | kSampleId});
   file.attrs.push_back({.sample_type = kSampleIp | kSampleId | kSamplePeriod});
-  for (const u64 id : {2, 11, 12, 1}) {
+  for (const u64 id : {2u, 11u, 12u, 1u}) {
     Encoder body;
     body.put(u64{0x1000});
     body.put(id);
@@ -172,7 +171,7 @@ TEST(Reader, events_are_told_apart_by_id_where_there_is_no_identifier) {
   file.write(path);
 
   Reader reader(path);
-  for (const std::size_t event : {0, 1, 1, 0}) {
+  for (const std::size_t event : {0u, 1u, 1u, 0u}) {
     const Record* record = reader.next();
     ASSERT_NE(record, nullptr);
     EXPECT_EQ(std::get<SampleRecord>(record->body).event, event);

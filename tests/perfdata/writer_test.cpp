@@ -118,7 +118,7 @@ TEST(Writer, features_are_those_of_the_configuration) {
 
   const Reader reader(path);
   const Features& features = reader.features();
-  for (const u32 bit : {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 21, 28})
+  for (const u32 bit : {2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u, 10u, 11u, 12u, 15u, 21u, 28u})
     EXPECT_TRUE(features.present.test(bit)) << bit;
   EXPECT_EQ(features.present.count(), 14u);
   EXPECT_EQ(features.hostname, "simulated");
