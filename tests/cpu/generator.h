@@ -25,6 +25,7 @@ struct RowOptions {
   bool lock = false;        ///< also with LOCK where operand 0 is memory
   bool align = true;        ///< 128-bit memory operands are mostly aligned (the others make #GP, as natively)
   bool masked = true;       ///< floating-point exceptions are always masked; false: sometimes not
+  bool alone = false;       ///< right only for what `prepare` made: not for random sequences
   unsigned weight = 1;      ///< multiplies the number of instances
   u32 reserved = 0;         ///< GPRs (bit set) that addresses must leave as `prepare` made them
   unsigned fault_one_in = 24;  ///< how many memory operands lie on or cross into a page that refuses them; 0: none

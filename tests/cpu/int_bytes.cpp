@@ -146,6 +146,10 @@ const std::vector<BytesRow> kPlain = {
     {"btr [rbx], rcx", {0x48, 0x0f, 0xb3, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"btc [rbx], ecx", {0x0f, 0xbb, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"btc [rbx], rcx", {0x48, 0x0f, 0xbb, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
+    {"xchg rax, r9", {0x49, 0x91}},
+    {"xchg ecx, eax clears both upper halves", {0x91}},
+    {"xchg ax, cx", {0x66, 0x91}},
+    {"sal has an opcode of its own", {0x48, 0xd3, 0xf0}, {.ignore = {.flags = 0x810}}},
     {"xchg [rbx], rcx", {0x48, 0x87, 0x0b}, {.weight = 2, .prepare = rbx_in_data}},
     {"mov high byte to itself", {0x88, 0xe0, 0x88, 0xc4, 0x86, 0xe0}},
 };

@@ -56,22 +56,22 @@ constexpr Row kArithmetic[] = {
 // CF after a shift by more than an 8- or 16-bit operand's width is undefined, OF after any count but 1.
 #define LASTBRANCH_SHIFT_ROWS(name)                                                                           \
   {name, "rmb,1|rmv,1", {.ignore = {.flags = kAF}}},                                                          \
-  {name, "rmb,cl|rmv,cl", {.reserved = kRcx, .prepare = count_zero}},                                         \
-  {name, "rmb,cl|rmv,cl", {.ignore = {.flags = kAF}, .reserved = kRcx, .prepare = count_one}},                \
-  {name, "rmb,cl", {.ignore = {.flags = kAF | kOF}, .reserved = kRcx, .prepare = count_below_8}},             \
-  {name, "rmw,cl", {.ignore = {.flags = kAF | kOF}, .reserved = kRcx, .prepare = count_below_16}},            \
+  {name, "rmb,cl|rmv,cl", {.alone = true, .reserved = kRcx, .prepare = count_zero}},                                         \
+  {name, "rmb,cl|rmv,cl", {.ignore = {.flags = kAF}, .alone = true, .reserved = kRcx, .prepare = count_one}},                \
+  {name, "rmb,cl", {.ignore = {.flags = kAF | kOF}, .alone = true, .reserved = kRcx, .prepare = count_below_8}},             \
+  {name, "rmw,cl", {.ignore = {.flags = kAF | kOF}, .alone = true, .reserved = kRcx, .prepare = count_below_16}},            \
   {name, "rmd,cl|rmq,cl|rmd,ub|rmq,ub", {.ignore = {.flags = kAF | kOF}, .weight = 2, .prepare = count_any}}, \
   {name, "rmb,cl|rmw,cl|rmb,ub|rmw,ub", {.ignore = {.flags = kAF | kOF | kCF}, .weight = 2, .prepare = count_any}}
 #define LASTBRANCH_ROTATE_ROWS(name)                                                             \
   {name, "rmb,1|rmv,1"},                                                                         \
-  {name, "rmb,cl|rmv,cl", {.reserved = kRcx, .prepare = count_zero}},                            \
+  {name, "rmb,cl|rmv,cl", {.alone = true, .reserved = kRcx, .prepare = count_zero}},                            \
   {name, "rmb,cl|rmv,cl", {.reserved = kRcx, .prepare = count_one}},                             \
   {name, "rmb,cl|rmv,cl|rmb,ub|rmv,ub", {.ignore = {.flags = kOF}, .weight = 4, .prepare = count_any}}
 #define LASTBRANCH_DOUBLE_SHIFT_ROWS(name)                                                                       \
-  {name, "rmv,rv,cl", {.reserved = kRcx, .prepare = count_zero}},                                                \
-  {name, "rmv,rv,cl", {.ignore = {.flags = kAF}, .reserved = kRcx, .prepare = count_one}},                       \
+  {name, "rmv,rv,cl", {.alone = true, .reserved = kRcx, .prepare = count_zero}},                                                \
+  {name, "rmv,rv,cl", {.ignore = {.flags = kAF}, .alone = true, .reserved = kRcx, .prepare = count_one}},                       \
   {name, "rmw,rw,u4", {.ignore = {.flags = kAF | kOF}}},                                                         \
-  {name, "rmw,rw,cl", {.ignore = {.flags = kAF | kOF}, .reserved = kRcx, .prepare = count_below_16}},            \
+  {name, "rmw,rw,cl", {.ignore = {.flags = kAF | kOF}, .alone = true, .reserved = kRcx, .prepare = count_below_16}},            \
   {name, "rmd,rd,cl|rmq,rq,cl|rmd,rd,ub|rmq,rq,ub", {.ignore = {.flags = kAF | kOF}, .prepare = count_any}}
 
 const Row kShift[] = {
@@ -100,15 +100,23 @@ void equal_registers(Image& i, Rng& r) {
   }
 }
 
+/// When the comparison of a 32-bit register fails, Intel's processors clear its upper half and AMD's leave it.
+void equal_or_narrow(Image& i, Rng& r) {
+  equal_registers(i, r);
+  for (u64& v : i.regs.gpr) v = static_cast<u32>(v);
+}
+
 constexpr Row kMove[] = {
     {"mov", "rmb,rb|rmv,rv|rb,mb|rv,mv|rmb,ib|rmv,iv|rq,iq|rd,id", {.weight = 2}},
     {"movzx", "rv,rmb|rd,rmw|rq,rmw"},
     {"movsx", "rv,rmb|rd,rmw|rq,rmw"},
     {"movsxd", "rq,rmd"},
     {"lea", "rw,m0|rd,m0|rq,m0", {.weight = 8}},
-    {"xchg", "rb,rmb|rv,rmv|mb,rb|mv,rv|av,rv", {.lock = true}},
+    {"xchg", "rmb,rb|rmv,rv", {.lock = true}},
     {"xadd", "rmb,rb|rmv,rv", {.lock = true}},
-    {"cmpxchg", "rmb,rb|rmv,rv", {.lock = true, .weight = 2, .reserved = 1u << RAX, .prepare = equal_registers}},
+    {"cmpxchg", "rmb,rb|rmw,rw|md,rd|rmq,rq",
+     {.lock = true, .weight = 2, .reserved = 1u << RAX, .prepare = equal_registers}},
+    {"cmpxchg", "rd,rd", {.alone = true, .weight = 2, .prepare = equal_or_narrow}},
     {"cmpxchg8b", "m64", {.lock = true}},
     {"cmpxchg16b", "m128", {.lock = true}},
     {"bswap", "rd|rq"},

@@ -12,6 +12,8 @@ namespace {
 
 /// Registers that keep data-window addresses throughout; RSP keeps the stack.
 constexpr u32 kPointers = 1u << RSP | 1u << RBP | 1u << R12 | 1u << R13;
+/// The loop counter: beyond what memory operands reach and the stack uses.
+constexpr u64 kCounter = kData + kDataSize - 8;
 /// Bytes of an instruction and a branch displacement of one byte: how far short branches skip.
 constexpr std::size_t kShortReach = 6;
 
@@ -54,6 +56,7 @@ SequenceGenerator::SequenceGenerator(u64 seed) : generator(seed) {
   for (const auto rows : {arithmetic_rows(), arithmetic_rows(), shift_rows(), multiply_rows(), move_rows(), move_rows(),
                           condition_rows(), bit_rows(), stack_rows()}) {
     for (const Row& row : rows) {
+      if (row.options.alone) continue;
       for (Form& form : expand(row.forms)) candidates_.push_back({&row, std::move(form)});
     }
   }
@@ -71,19 +74,26 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
   out.undefined_flags.clear();
   jumps_.clear();
   undefined_at_.clear();
+  patches_.clear();
   undefined_ = 0;
+  std::memcpy(&out.instance.before.data[kCounter - kData], &options.rounds, sizeof options.rounds);
   for (std::size_t n = 0; n < options.length; ++n) {
     out.starts.push_back(kEntry + out.instance.code.size());
     undefined_ |= undefined_at_[n];
     out.undefined_flags[out.starts.back()] = undefined_;
     if (options.branches && rng.one_in(5)) {
       append_branch(options, n, out);
+    } else if (options.patches && n + 1 < options.length && patches_.empty() && rng.one_in(4)) {
+      append_patch(n, out);
+    } else if (!patches_.empty() && (rng.one_in(3) || n + 1 == options.length)) {
+      while (!append_patched(options, out)) {}
     } else {
       while (!append_plain(options, out)) {}
     }
   }
   out.starts.push_back(kEntry + out.instance.code.size());
   undefined_ |= undefined_at_[options.length];
+  if (options.rounds > 1) append_loop_end(out);
   out.undefined_flags[out.starts.back()] = undefined_;
   for (const Jump& j : jumps_) {
     const i64 distance = static_cast<i64>(out.starts[j.target] - (kEntry + j.field + j.size));
@@ -134,6 +144,54 @@ bool SequenceGenerator::append_plain(const SequenceOptions& options, Sequence& o
   if (!may_keep_flags(c.row->mnemonic)) undefined_ &= ~use.written;
   undefined_ |= undefined;
   return true;
+}
+
+/// XOR DWORD PTR [RIP + later], difference: both are filled in when the later instruction is known.
+void SequenceGenerator::append_patch(std::size_t n, Sequence& out) {
+  std::vector<u8>& code = out.instance.code;
+  patches_.push_back({code.size(), n});
+  code.insert(code.end(), {0x81, 0x35, 0, 0, 0, 0, 0, 0, 0, 0});
+  undefined_ = 0x10;
+}
+
+/// An instruction of four bytes that the pending patch exchanges for another one.
+bool SequenceGenerator::append_patched(const SequenceOptions& options, Sequence& out) {
+  std::vector<u8>& code = out.instance.code;
+  const std::size_t at = code.size();
+  const u64 before = undefined_;
+  u64 after[2];
+  u32 bytes[2];
+  for (unsigned k = 0; k < 2; ++k) {
+    undefined_ = before;
+    do {
+      code.resize(at);
+      undefined_ = before;
+    } while (!append_plain(options, out) || code.size() - at != 4);
+    after[k] = undefined_;
+    std::memcpy(&bytes[k], &code[at], 4);
+    if (k == 0) code.resize(at);
+  }
+  undefined_ = after[0] | after[1];
+  const Patch patch = patches_.back();
+  patches_.pop_back();
+  const u32 difference = bytes[0] ^ bytes[1];
+  const i32 distance = static_cast<i32>(at - (patch.at + 10));
+  std::memcpy(&code[patch.at + 2], &distance, 4);
+  std::memcpy(&code[patch.at + 6], &difference, 4);
+  return true;
+}
+
+/// SUB DWORD PTR [counter], 1; JNZ start. It defines all flags.
+void SequenceGenerator::append_loop_end(Sequence& out) {
+  std::vector<u8>& code = out.instance.code;
+  code.insert(code.end(), {0x83, 0x2c, 0x25, 0, 0, 0, 0, 1});
+  const u32 counter = static_cast<u32>(kCounter);
+  std::memcpy(&code[code.size() - 5], &counter, 4);
+  out.undefined_flags[kEntry + code.size()] = 0;
+  code.insert(code.end(), {0x0f, 0x85, 0, 0, 0, 0});
+  const i32 back = -static_cast<i32>(code.size());
+  std::memcpy(&code[code.size() - 4], &back, 4);
+  out.undefined_flags[kEntry + code.size()] = 0;
 }
 
 }  // namespace lastbranch::host

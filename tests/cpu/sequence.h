@@ -22,6 +22,8 @@ struct SequenceOptions {
   unsigned length = 30;
   bool branches = true;
   unsigned fault_one_in = 100;  ///< memory operands that fault; 0: none
+  bool patches = false;         ///< instructions that exchange a later one for another of the same length
+  unsigned rounds = 1;          ///< the sequence is a loop of that many rounds
 };
 
 class SequenceGenerator {
@@ -35,6 +37,10 @@ class SequenceGenerator {
     const Row* row;
     Form form;
   };
+  struct Patch {
+    std::size_t at;      ///< offset in the code of the patching instruction
+    std::size_t number;  ///< its number
+  };
   struct Jump {
     std::size_t field;  ///< offset in the code of the displacement
     unsigned size;      ///< bytes of it
@@ -42,9 +48,13 @@ class SequenceGenerator {
   };
   void append_branch(const SequenceOptions& options, std::size_t n, Sequence& out);
   bool append_plain(const SequenceOptions& options, Sequence& out);
+  void append_patch(std::size_t n, Sequence& out);
+  bool append_patched(const SequenceOptions& options, Sequence& out);
+  void append_loop_end(Sequence& out);
 
   std::vector<Candidate> candidates_;
   std::vector<Jump> jumps_;
+  std::vector<Patch> patches_;  ///< whose target is yet to come
   std::map<std::size_t, u64> undefined_at_;  ///< at the targets of jumps so far
   u64 undefined_ = 0;
 };
