@@ -41,19 +41,15 @@ const OpTable& op_table() {
                               .undefined = &undefined,
                               .fetch_fault = &fetch_fault,
                               .fuse = &BranchOps<P>::fuse},
-                             {BranchOps<P>::kRows,   int_alu_rows<V>(),
-                              int_shift_rows<V>(),   int_muldiv_rows<V>(),
-                              int_move_rows<V>(),    int_stack_rows<V>(),
-                              int_bit_rows<V>(),     int_string_rows<V>(),
-                              int_misc_rows<V>(),    system_rows<V>(),
-                              x87_arith_rows<V>(),   x87_compare_rows<V>(),
-                              x87_move_rows<V>(),    x87_transcendental_rows<V>(),
-                              x87_control_rows<V>(), mmx_int_rows<V>(),
-                              mmx_move_rows<V>(),    mmx_convert_rows<V>(),
-                              fxsave_rows<V>(),      sse_move_rows<V>(),
-                              sse_int_rows<V>(),     sse_shuffle_rows<V>(),
-                              sse_float_rows<V>(),   sse_convert_rows<V>(),
-                              sse_string_rows<V>(),  sse_control_rows<V>()});
+                             {BranchOps<P>::kRows,   int_alu_rows<V>(),     int_shift_rows<V>(),
+                              int_muldiv_rows<V>(),  int_move_rows<V>(),    int_conditional_rows<V>(),
+                              int_stack_rows<V>(),   int_bit_rows<V>(),     int_string_rows<V>(),
+                              int_misc_rows<V>(),    system_rows<V>(),      x87_arith_rows<V>(),
+                              x87_compare_rows<V>(), x87_move_rows<V>(),    x87_transcendental_rows<V>(),
+                              x87_control_rows<V>(), mmx_int_rows<V>(),     mmx_move_rows<V>(),
+                              mmx_convert_rows<V>(), fxsave_rows<V>(),      sse_move_rows<V>(),
+                              sse_int_rows<V>(),     sse_shuffle_rows<V>(), sse_float_rows<V>(),
+                              sse_convert_rows<V>(), sse_string_rows<V>(),  sse_control_rows<V>()});
   return table;
 }
 

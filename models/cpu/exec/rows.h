@@ -11,6 +11,7 @@ template <class V> std::span<const OpRow> int_alu_rows();
 template <class V> std::span<const OpRow> int_shift_rows();
 template <class V> std::span<const OpRow> int_muldiv_rows();
 template <class V> std::span<const OpRow> int_move_rows();
+template <class V> std::span<const OpRow> int_conditional_rows();
 template <class V> std::span<const OpRow> int_stack_rows();
 template <class V> std::span<const OpRow> int_bit_rows();
 template <class V> std::span<const OpRow> int_string_rows();

@@ -1,0 +1,3 @@
+#include "sim/machine/hub.h"
+
+template class lastbranch::cpu::Core<lastbranch::FastPolicies>;

@@ -1,0 +1,97 @@
+#pragma once
+// The assembly: one hart with its memory, LBR ring, counters and a user process, in a SystemC simulation of its own.
+// The one place that knows all models.
+//
+// Modelled: one user-mode process on one hart. Not: several harts, the bare-metal board (later machines).
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "models/cpu/cpu.h"
+#include "models/cpu/uarch/uarch.h"
+#include "models/lbr/lbr.h"
+#include "models/pmu/counter.h"
+#include "models/pmu/event_spec.h"
+#include "sim/base/ledger.h"
+#include "sim/base/msr_bus.h"
+#include "sim/user/process.h"
+
+namespace lastbranch {
+
+struct MachineConfig {
+  std::string uarch = std::string(cpu::kDefaultUarch);  ///< a name or alias of cpu::uarchs()
+  /// (field, value) of cpu::uarch_fields() to change in the record: {"lbr_depth", 16}.
+  std::vector<std::pair<std::string, u64>> overrides;
+  user::ProcessConfig process;  ///< program, arguments, environment, limits
+  u64 quantum = 10'000;         ///< instructions between synchronisations with the SystemC kernel
+};
+
+/// How a run ended, or why it paused.
+struct RunOutcome {
+  enum class How : u8 {
+    kExited,   ///< `status` is the exit status, 0..255
+    kKilled,   ///< `status` is the signal number
+    kLimit,    ///< the instruction limit; run() continues
+    kStopped,  ///< request_stop(); run() continues
+  };
+  How how = How::kLimit;
+  int status = 0;
+
+  [[nodiscard]] bool ended() const { return how == How::kExited || how == How::kKilled; }
+  /// As a shell shows it: the status, or 128 + signal; 0 while the program has not ended.
+  [[nodiscard]] int exit_code() const { return how == How::kKilled ? 128 + status : how == How::kExited ? status : 0; }
+};
+
+/// Called at an overflow of a sampling counter, between two instructions.
+using OverflowCallback = std::function<void(std::size_t counter)>;
+
+class Machine {
+ public:
+  /// Loads the program. Throws Error: unknown names, files that cannot be run.
+  explicit Machine(MachineConfig config);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  static constexpr u64 kNoLimit = ~u64{0};
+
+  /// Simulates up to `max_instructions` more (exactly, unless the program ends). May be called again after kLimit and
+  /// kStopped. Throws what a model or callback throws.
+  RunOutcome run(u64 max_instructions = kNoLimit);
+  /// Ends run() within a quantum; safe in a signal handler and from another thread.
+  void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
+
+  /// Adds a counter of `spec`, running from now. Returns its number. Throws Error when the event is not supported.
+  std::size_t count(const pmu::EventSpec& spec);
+  /// As count(), and calls `callback` after every `period` events (>= 1), at exactly that instruction.
+  std::size_t sample(const pmu::EventSpec& spec, u64 period, OverflowCallback callback);
+  [[nodiscard]] const pmu::Counter& counter(std::size_t n) const;
+
+  /// Switches the LBR ring on, user mode only (MSR_LBR_SELECT.CPL_EQ_0), as `perf record -b` of user events does.
+  void enable_lbr();
+
+  [[nodiscard]] const cpu::Uarch& uarch() const;
+  /// The effective configuration in a fixed order, for headers and results.
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> configuration() const;
+  [[nodiscard]] lbr::Lbr& lbr();
+  [[nodiscard]] const Ledger& ledger() const;
+  [[nodiscard]] MsrBus& msrs();
+  [[nodiscard]] cpu::Cpu& cpu();
+  [[nodiscard]] user::Process& process();
+  /// Retired since the start.
+  [[nodiscard]] u64 instructions() const;
+  /// Core cycles since the start.
+  [[nodiscard]] u64 cycles() const;
+  /// Simulated time since the start, in ns: cycles at the part's frequency.
+  [[nodiscard]] u64 now_ns() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace lastbranch
