@@ -21,18 +21,21 @@ const Insn* mov_reg_imm(Cpu& c, const Insn* i) {
 template <class V, class T, class Form>
 const Insn* mov_reg_mem(Cpu& c, const Insn* i) {
   const u8* p = load_ptr<T>(c, Form::template address<V>(c, i));
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   set_reg<T>(c, i->r0, get<T>(p));
   return next<V>(c, i);
 }
 template <class V, class T, class Form>
 const Insn* mov_mem_reg(Cpu& c, const Insn* i) {
-  if (!store<T>(c, Form::template address<V>(c, i), reg<T>(c, i->r1))) [[unlikely]] return trap(c, i);
+  if (!store<T>(c, Form::template address<V>(c, i), reg<T>(c, i->r1))) [[unlikely]]
+    return trap(c, i);
   return next<V>(c, i);
 }
 template <class V, class T, class Form>
 const Insn* mov_mem_imm(Cpu& c, const Insn* i) {
-  if (!store<T>(c, Form::template address<V>(c, i), static_cast<T>(i->imm))) [[unlikely]] return trap(c, i);
+  if (!store<T>(c, Form::template address<V>(c, i), static_cast<T>(i->imm))) [[unlikely]]
+    return trap(c, i);
   return next<V>(c, i);
 }
 template <class V>
@@ -52,7 +55,10 @@ Op bind_mov(const Shape& s, Insn&) {
 // MOVZX, MOVSX, MOVSXD: T from S.
 template <class T, class S, bool kSigned>
 [[gnu::always_inline]] inline T widen(S v) {
-  if constexpr (kSigned) return static_cast<T>(sext(v)); else return static_cast<T>(v);
+  if constexpr (kSigned)
+    return static_cast<T>(sext(v));
+  else
+    return static_cast<T>(v);
 }
 template <class V, class T, class S, bool kSigned>
 const Insn* widen_reg(Cpu& c, const Insn* i) {
@@ -62,7 +68,8 @@ const Insn* widen_reg(Cpu& c, const Insn* i) {
 template <class V, class T, class S, bool kSigned, class Form>
 const Insn* widen_mem(Cpu& c, const Insn* i) {
   const u8* p = load_ptr<S>(c, Form::template address<V>(c, i));
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   set_reg<T>(c, i->r0, widen<T, S, kSigned>(get<S>(p)));
   return next<V>(c, i);
 }
@@ -83,7 +90,8 @@ Op bind_widen(const Shape& s, Insn&) {
 /// LEA computes the offset: no segment base.
 template <class V, class T>
 const Insn* lea(Cpu& c, const Insn* i) {
-  const u64 a = reg<u64>(c, i->base) + (reg<u64>(c, i->index) << (i->scale & kScaleMask)) + static_cast<u64>(i->disp);
+  const u64 a =
+      reg<u64>(c, i->base) + (reg<u64>(c, i->index) << (i->scale & kScaleMask)) + static_cast<u64>(i->disp);
   set_reg<T>(c, i->r0, static_cast<T>((i->scale & kAddr32) != 0 ? static_cast<u32>(a) : a));
   return next<V>(c, i);
 }
@@ -94,7 +102,8 @@ const Insn* lea_base(Cpu& c, const Insn* i) {
 }
 template <class V>
 Op bind_lea(const Shape& s, Insn&) {
-  return by_wide_size(s.op[0].size, [&]<class T>() -> Op { return s.base_only ? &lea_base<V, T> : &lea<V, T>; });
+  return by_wide_size(s.op[0].size,
+                      [&]<class T>() -> Op { return s.base_only ? &lea_base<V, T> : &lea<V, T>; });
 }
 
 template <class V, class T>
@@ -107,7 +116,8 @@ const Insn* xchg_reg(Cpu& c, const Insn* i) {
 template <class V, class T>
 const Insn* xchg_mem(Cpu& c, const Insn* i) {
   u8* p = modify_ptr<T>(c, ea<V>(c, i));
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   const T old = get<T>(p);
   put<T>(p, reg<T>(c, i->r1));
   set_reg<T>(c, i->r1, old);
@@ -128,7 +138,8 @@ const Insn* xadd(Cpu& c, const Insn* i) {
   u8* p = nullptr;
   if constexpr (kMem) {
     p = modify_ptr<T>(c, ea<V>(c, i));
-    if (p == nullptr) [[unlikely]] return trap(c, i);
+    if (p == nullptr) [[unlikely]]
+      return trap(c, i);
     a = get<T>(p);
   } else {
     a = reg<T>(c, i->r0);
@@ -136,7 +147,10 @@ const Insn* xadd(Cpu& c, const Insn* i) {
   const T r = static_cast<T>(a + b);
   c.f.set_add(sext(a), sext(b), sext(r));
   set_reg<T>(c, i->r1, a);
-  if constexpr (kMem) put<T>(p, r); else set_reg<T>(c, i->r0, r);
+  if constexpr (kMem)
+    put<T>(p, r);
+  else
+    set_reg<T>(c, i->r0, r);
   return next<V>(c, i);
 }
 template <class V>
@@ -153,14 +167,18 @@ const Insn* cmpxchg(Cpu& c, const Insn* i) {
   u8* p = nullptr;
   if constexpr (kMem) {
     p = modify_ptr<T>(c, ea<V>(c, i));  // the destination is always written
-    if (p == nullptr) [[unlikely]] return trap(c, i);
+    if (p == nullptr) [[unlikely]]
+      return trap(c, i);
     old = get<T>(p);
   } else {
     old = reg<T>(c, i->r0);
   }
   c.f.set_sub(sext(accumulator), sext(old), sext(static_cast<T>(accumulator - old)));
   if (accumulator == old) {
-    if constexpr (kMem) put<T>(p, reg<T>(c, i->r1)); else set_reg<T>(c, i->r0, reg<T>(c, i->r1));
+    if constexpr (kMem)
+      put<T>(p, reg<T>(c, i->r1));
+    else
+      set_reg<T>(c, i->r0, reg<T>(c, i->r1));
   } else {
     if constexpr (!kMem) set_reg<T>(c, i->r0, old);
     set_reg<T>(c, kRax * 8, old);
@@ -181,9 +199,11 @@ const Insn* cmpxchg_pair(Cpu& c, const Insn* i) {
     T low, high;
   };
   const u64 a = ea<V>(c, i);
-  if (sizeof(T) == 8 && (a & 15) != 0) [[unlikely]] return trap(c, i, general_protection());
+  if (sizeof(T) == 8 && (a & 15) != 0) [[unlikely]]
+    return trap(c, i, general_protection());
   u8* p = modify_ptr<Pair>(c, a);
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   const Pair old = get<Pair>(p);
   const bool equal = old.low == reg<T>(c, kRax * 8) && old.high == reg<T>(c, kRdx * 8);
   if (equal) {
@@ -224,11 +244,18 @@ const Insn* extend_rdx(Cpu& c, const Insn* i) {
   set_reg<T>(c, kRdx * 8, static_cast<T>(sext(reg<T>(c, kRax * 8)) >> 63));
   return next<V>(c, i);
 }
-template <Op op>
-Op bind_plain(const Shape&, Insn&) { return op; }
+template <class V, class T, class S>
+Op bind_extend_rax(const Shape&, Insn&) {
+  return &extend_rax<V, T, S>;
+}
+template <class V, class T>
+Op bind_extend_rdx(const Shape&, Insn&) {
+  return &extend_rdx<V, T>;
+}
 
 template <class V>
 constexpr OpRow kRows[] = {
+    {"cbw", bind_extend_rax<V, u16, u8>},
     {"mov", bind_mov<V>},
     {"movzx", bind_widen<V, false>},
     {"movsx", bind_widen<V, true>},
@@ -240,18 +267,19 @@ constexpr OpRow kRows[] = {
     {"cmpxchg8b", bind_cmpxchg_pair<V, u32>},
     {"cmpxchg16b", bind_cmpxchg_pair<V, u64>},
     {"bswap", bind_bswap<V>},
-    {"cbw", bind_plain<&extend_rax<V, u16, u8>>},
-    {"cwde", bind_plain<&extend_rax<V, u32, u16>>},
-    {"cdqe", bind_plain<&extend_rax<V, u64, u32>>},
-    {"cwd", bind_plain<&extend_rdx<V, u16>>},
-    {"cdq", bind_plain<&extend_rdx<V, u32>>},
-    {"cqo", bind_plain<&extend_rdx<V, u64>>},
+    {"cwde", bind_extend_rax<V, u32, u16>},
+    {"cdqe", bind_extend_rax<V, u64, u32>},
+    {"cwd", bind_extend_rdx<V, u16>},
+    {"cdq", bind_extend_rdx<V, u32>},
+    {"cqo", bind_extend_rdx<V, u64>},
 };
 
 }  // namespace
 
 template <class V>
-std::span<const OpRow> int_move_rows() { return kRows<V>; }
+std::span<const OpRow> int_move_rows() {
+  return kRows<V>;
+}
 template std::span<const OpRow> int_move_rows<Fast>();
 template std::span<const OpRow> int_move_rows<Observed>();
 
