@@ -165,8 +165,10 @@ u32 fixed_registers(const Form& form) {
   return set;
 }
 
-u64 choose_target(Rng& rng, unsigned bits, const RowOptions& options) {
+u64 choose_target(Rng& rng, u64 address, unsigned bits, const RowOptions& options) {
   const u64 size = bits / 8;
+  // Behind the INT3 that follows, in the same granule of decoded code.
+  if (options.near_code) return address + 16 + (size < 16 ? rng.below(24) : 16 * rng.below(3));
   if (options.fault_one_in != 0 && rng.one_in(options.fault_one_in)) {
     const u64 within = size == 0 ? 0 : rng.below(size);
     switch (rng.below(4)) {
@@ -269,6 +271,7 @@ void Generator::fill_operand(Image& image, u64 address, unsigned bits, Fill fill
   for (unsigned i = 0; i < bits / 8 && i < 16; ++i) {
     const u64 a = address + i;
     if (a >= kData && a < kData + kDataSize) image.data[a - kData] = value[i];
+    if (a >= kCode && a < kCode + kCodeSize) image.code[a - kCode] = value[i];
   }
 }
 
@@ -313,7 +316,7 @@ bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address,
       case Type::kMem: {
         op.type = ZYDIS_OPERAND_TYPE_MEMORY;
         op.mem.size = static_cast<ZyanU16>(w.bits / 8);
-        target = w.bits == 0 ? rng.interesting(64) : choose_target(rng, w.bits, options);
+        target = w.bits == 0 ? rng.interesting(64) : choose_target(rng, address, w.bits, options);
         if (w.bits == 0) target = rng.one_in(2) ? target & 0x7fffffff : static_cast<u64>(static_cast<i32>(target));
         target_bits = w.bits;
         Addressing(rng, image.regs, pointers, options.reserved | fixed_registers(form)).choose(op, target, request.prefixes);

@@ -28,6 +28,7 @@ struct RowOptions {
   bool alone = false;       ///< right only for what `prepare` made: not for random sequences
   unsigned weight = 1;      ///< multiplies the number of instances
   u32 reserved = 0;         ///< GPRs (bit set) that addresses must leave as `prepare` made them
+  bool near_code = false;   ///< memory operands lie just behind the instruction itself
   unsigned fault_one_in = 24;  ///< how many memory operands lie on or cross into a page that refuses them; 0: none
   /// Adjusts the random state before addresses are chosen, e.g. so that a division mostly does not overflow.
   void (*prepare)(Image&, Rng&) = nullptr;

@@ -35,6 +35,7 @@ struct Regs {
   u64 rip = kEntry;
   u64 rflags = 0x202;
   u64 gs_base = 0;
+  u64 fs_base = 0;  ///< simulated runs only: the host process needs its own
   std::array<Xmm, 16> xmm{};
   u32 mxcsr = 0x1f80;
   // x87 as FXSAVE has it: `st` is in stack order, `valid` has a bit per physical register.

@@ -11,6 +11,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "sim/base/assert.h"
 #include "sim/base/error.h"
 
 namespace lastbranch::host {
@@ -212,6 +213,7 @@ void NativeCpu::run(const Image& before, Outcome& out) { enter(before, 0, out); 
 void NativeCpu::step(const Image& before, u64 limit, Outcome& out) { enter(before, limit, out); }
 
 void NativeCpu::enter(const Image& before, u64 limit, Outcome& out) {
+  LASTBRANCH_CHECK(before.regs.fs_base == 0, "native runs keep the process's FS base");
   std::memcpy(reinterpret_cast<void*>(kData), before.data.data(), kDataSize);
   std::memcpy(reinterpret_cast<void*>(kCode), before.code.data(), kCodeSize);
   now.before = &before;
@@ -230,6 +232,7 @@ void NativeCpu::enter(const Image& before, u64 limit, Outcome& out) {
       :
       : "r"(~kStickyFlags)
       : "memory", "cc");
+  out.after.regs.fs_base = 0;
   out.after.regs.gs_base = before.regs.gs_base;
   std::memcpy(out.after.data.data(), reinterpret_cast<const void*>(kData), kDataSize);
   std::memcpy(out.after.code.data(), reinterpret_cast<const void*>(kCode), kCodeSize);

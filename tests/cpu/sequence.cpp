@@ -1,5 +1,6 @@
 #include "tests/cpu/sequence.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <Zydis/Zydis.h>
@@ -69,6 +70,7 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
   gpr[RBP] = kData + rng.below(0x1000);
   gpr[R12] = kData + 8 * rng.below(0x200);
   gpr[R13] = kData + rng.below(0x1000);
+  out.instance.before.regs.rip = options.address;
   out.instance.code.clear();
   out.starts.clear();
   out.undefined_flags.clear();
@@ -78,7 +80,7 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
   undefined_ = 0;
   std::memcpy(&out.instance.before.data[kCounter - kData], &options.rounds, sizeof options.rounds);
   for (std::size_t n = 0; n < options.length; ++n) {
-    out.starts.push_back(kEntry + out.instance.code.size());
+    out.starts.push_back(options.address + out.instance.code.size());
     undefined_ |= undefined_at_[n];
     out.undefined_flags[out.starts.back()] = undefined_;
     if (options.branches && rng.one_in(5)) {
@@ -91,15 +93,17 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
       while (!append_plain(options, out)) {}
     }
   }
-  out.starts.push_back(kEntry + out.instance.code.size());
+  out.starts.push_back(options.address + out.instance.code.size());
   undefined_ |= undefined_at_[options.length];
-  if (options.rounds > 1) append_loop_end(out);
+  if (options.rounds > 1) append_loop_end(options, out);
   out.undefined_flags[out.starts.back()] = undefined_;
   for (const Jump& j : jumps_) {
-    const i64 distance = static_cast<i64>(out.starts[j.target] - (kEntry + j.field + j.size));
+    const i64 distance = static_cast<i64>(out.starts[j.target] - (options.address + j.field + j.size));
     std::memcpy(&out.instance.code[j.field], &distance, j.size);
   }
-  out.instance.before.put_code(out.instance.code.data(), out.instance.code.size());
+  // What does not fit into the window is cut off: a fault of the fetch.
+  const std::size_t room = kCode + kCodeSize - options.address;
+  out.instance.before.put_code(out.instance.code.data(), std::min(room, out.instance.code.size()), options.address);
 }
 
 void SequenceGenerator::append_branch(const SequenceOptions& options, std::size_t n, Sequence& out) {
@@ -132,7 +136,7 @@ bool SequenceGenerator::append_plain(const SequenceOptions& options, Sequence& o
   RowOptions row_options = c.row->options;
   row_options.fault_one_in = options.fault_one_in;
   const std::size_t at = code.size();
-  if (!generator.encode(c.row->mnemonic, c.form, kEntry + at, out.instance.before, code, row_options, kPointers)) {
+  if (!generator.encode(c.row->mnemonic, c.form, options.address + at, out.instance.before, code, row_options, kPointers)) {
     return false;
   }
   const FlagUse use = flag_use(code, at);
@@ -182,16 +186,16 @@ bool SequenceGenerator::append_patched(const SequenceOptions& options, Sequence&
 }
 
 /// SUB DWORD PTR [counter], 1; JNZ start. It defines all flags.
-void SequenceGenerator::append_loop_end(Sequence& out) {
+void SequenceGenerator::append_loop_end(const SequenceOptions& options, Sequence& out) {
   std::vector<u8>& code = out.instance.code;
   code.insert(code.end(), {0x83, 0x2c, 0x25, 0, 0, 0, 0, 1});
   const u32 counter = static_cast<u32>(kCounter);
   std::memcpy(&code[code.size() - 5], &counter, 4);
-  out.undefined_flags[kEntry + code.size()] = 0;
+  out.undefined_flags[options.address + code.size()] = 0;
   code.insert(code.end(), {0x0f, 0x85, 0, 0, 0, 0});
   const i32 back = -static_cast<i32>(code.size());
   std::memcpy(&code[code.size() - 4], &back, 4);
-  out.undefined_flags[kEntry + code.size()] = 0;
+  out.undefined_flags[options.address + code.size()] = 0;
 }
 
 }  // namespace lastbranch::host

@@ -20,6 +20,7 @@ struct Sequence {
 
 struct SequenceOptions {
   unsigned length = 30;
+  u64 address = kEntry;
   bool branches = true;
   unsigned fault_one_in = 100;  ///< memory operands that fault; 0: none
   bool patches = false;         ///< instructions that exchange a later one for another of the same length
@@ -50,7 +51,7 @@ class SequenceGenerator {
   bool append_plain(const SequenceOptions& options, Sequence& out);
   void append_patch(std::size_t n, Sequence& out);
   bool append_patched(const SequenceOptions& options, Sequence& out);
-  void append_loop_end(Sequence& out);
+  void append_loop_end(const SequenceOptions& options, Sequence& out);
 
   std::vector<Candidate> candidates_;
   std::vector<Jump> jumps_;

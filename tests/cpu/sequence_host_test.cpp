@@ -104,6 +104,35 @@ TEST(SequenceHost, self_modifying_loops_stop_at_every_instruction) {
   }
 }
 
+/// The page boundary falls anywhere into the sequence, also into instructions, also into ones that are rewritten.
+TEST(SequenceHost, sequences_across_a_page_boundary_agree) {
+  const auto w = work();
+  SequenceGenerator sequences(8);
+  for (unsigned n = 0; n < 600; ++n) {
+    const u64 address = kCode + kPageSize - 1 - n % 200;
+    sequences.make({.length = 30, .address = address, .fault_one_in = 0, .patches = n % 2 == 0, .rounds = 1 + n % 3},
+                   w->sequence);
+    NativeCpu::instance().step(w->sequence.instance.before, kEnough, w->native);
+    for (const u64 piece : {0u, 1u}) {
+      simulated().run(w->sequence.instance.before, w->simulated, kEnough, piece);
+      ASSERT_TRUE(same(*w, fmt::format("sequence {} at {:#x}", n, address)));
+    }
+  }
+}
+
+TEST(SequenceHost, sequences_that_run_off_the_end_fault_on_the_fetch) {
+  const auto w = work();
+  SequenceGenerator sequences(9);
+  for (unsigned n = 0; n < 100; ++n) {
+    const u64 address = kCode + kCodeSize - 1 - n;
+    sequences.make({.length = 30, .address = address, .branches = false, .fault_one_in = 0}, w->sequence);
+    NativeCpu::instance().step(w->sequence.instance.before, kEnough, w->native);
+    ASSERT_TRUE(w->native.faulted()) << describe(w->native);
+    simulated().run(w->sequence.instance.before, w->simulated);
+    ASSERT_TRUE(same(*w, fmt::format("sequence {} at {:#x}", n, address)));
+  }
+}
+
 /// One instruction of a straight sequence after the other is replaced by one that faults: a block that is left early
 /// has executed, and counts, its prefix only, and every flag of it is there.
 TEST(SequenceHost, a_fault_at_every_position_leaves_the_executed_prefix) {

@@ -39,7 +39,7 @@ void load(const Regs& s, cpu::Cpu& c) {
   std::copy(s.gpr.begin(), s.gpr.end(), c.r.begin());
   c.rip = s.rip;
   c.set_flags(s.rflags);
-  c.fs_base() = 0;
+  c.fs_base() = s.fs_base;
   c.gs_base() = s.gs_base;
   for (unsigned i = 0; i < 16; ++i) std::memcpy(c.xmm[i].bytes, s.xmm[i].data(), 16);
   c.mxcsr = s.mxcsr;
@@ -65,6 +65,7 @@ void save(cpu::Cpu& c, Regs& s) {
   s.rip = c.rip;
   s.rflags = c.flags();
   s.gs_base = c.gs_base();
+  s.fs_base = c.fs_base();
   for (unsigned i = 0; i < 16; ++i) std::memcpy(s.xmm[i].data(), c.xmm[i].bytes, 16);
   s.mxcsr = c.mxcsr;
   s.fcw = c.x87.control;
