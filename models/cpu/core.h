@@ -4,7 +4,7 @@
 //
 // A template over its policies, so that nothing on the way of an instruction or a branch is a virtual call:
 //   P::Hub    void branch(const RetiredBranch&): takes every retired taken branch
-//   P::Timing static u64 now(const Cpu&): core cycles since reset, at the end of a block
+//   P::Timing static u64 now(const Cpu&): core cycles since reset, at the end of a block; instructions_within(cycles)
 //   P::V      Fast or Observed (exec/exec.h)
 // It names neither the LBR nor the PMU. Modelled: 64-bit mode; interrupts and IDT delivery are the board's.
 // Not modelled: wrong-path execution.
@@ -24,7 +24,10 @@ namespace lastbranch::cpu {
 
 /// One cycle per instruction.
 struct UnitTiming {
+  static constexpr u32 kMostCycles = 1;  ///< of one instruction
   static u64 now(const Cpu& c) { return c.retired(); }
+  /// Instructions that surely fit into `cycles`.
+  static u64 instructions_within(u64 cycles) { return cycles; }
 };
 
 /// What run() did.

@@ -18,6 +18,7 @@
 #include "sim/base/units.h"
 
 namespace lastbranch {
+class BusAccess;
 class MsrBus;
 class Ledger;
 }  // namespace lastbranch
@@ -137,9 +138,7 @@ struct Cpu {
   BlockCache* blocks = nullptr;
   MsrBus* msrs = nullptr;
   Ledger* ledger = nullptr;
-  /// Access to a physical address without RAM; false: nothing answers (reads then give ones).
-  bool (*mmio)(void* self, u64 paddr, u8* bytes, u32 size, bool write) = nullptr;
-  void* mmio_self = nullptr;
+  BusAccess* bus = nullptr;  ///< physical addresses without RAM; nullptr: nothing is there
   CpuidResult (*cpuid)(const void* self, u32 leaf, u32 subleaf) = nullptr;
   const void* cpuid_self = nullptr;
   u64 (*cycles)(const Cpu& c) = nullptr;  ///< core cycles since reset: the timing policy's clock

@@ -6,6 +6,7 @@
 
 #include "models/cpu/block.h"
 #include "sim/base/assert.h"
+#include "sim/base/bus_access.h"
 
 namespace lastbranch::cpu {
 namespace {
@@ -71,8 +72,8 @@ void read_parts(Cpu& c, const Parts& parts, u8* to) {
   for (const Part& p : parts.all()) {
     if (!p.t.mmio) {
       std::memcpy(to + p.at, c.memory->host(p.t.page + p.offset), p.size);
-    } else if (c.mmio == nullptr || !c.mmio(c.mmio_self, p.t.page + p.offset, to + p.at, p.size, false)) {
-      std::memset(to + p.at, 0xff, p.size);
+    } else if (c.bus == nullptr || !c.bus->read(p.t.page + p.offset, {to + p.at, p.size})) {
+      std::memset(to + p.at, 0xff, p.size);  // what an open bus reads as
     }
   }
 }
@@ -91,8 +92,8 @@ void write_parts(Cpu& c, const Parts& parts, u8* from) {
     if (!p.t.mmio) {
       std::memcpy(c.memory->host(paddr), from + p.at, p.size);
       if (c.memory->code(paddr).granules != 0) c.blocks->invalidate_physical(c, paddr, p.size);
-    } else if (c.mmio != nullptr) {
-      c.mmio(c.mmio_self, paddr, from + p.at, p.size, true);
+    } else if (c.bus != nullptr) {
+      c.bus->write(paddr, {from + p.at, p.size});
     }
   }
 }

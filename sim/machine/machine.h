@@ -26,7 +26,8 @@ struct MachineConfig {
   /// (field, value) of cpu::uarch_fields() to change in the record: {"lbr_depth", 16}.
   std::vector<std::pair<std::string, u64>> overrides;
   user::ProcessConfig process;  ///< program, arguments, environment, limits
-  u64 quantum = 10'000;         ///< instructions between synchronisations with the SystemC kernel
+  u64 memory_bytes = u64{16} << 30;  ///< simulated RAM; costs the host only what is touched
+  u64 quantum = 10'000;              ///< core cycles between synchronisations with the SystemC kernel
 };
 
 /// How a run ended, or why it paused.
@@ -45,7 +46,7 @@ struct RunOutcome {
   [[nodiscard]] int exit_code() const { return how == How::kKilled ? 128 + status : how == How::kExited ? status : 0; }
 };
 
-/// Called at an overflow of a sampling counter, between two instructions.
+/// Called at an overflow of a sampling counter, between two instructions, with the counter's number.
 using OverflowCallback = std::function<void(std::size_t counter)>;
 
 class Machine {
@@ -87,6 +88,8 @@ class Machine {
   [[nodiscard]] u64 cycles() const;
   /// Simulated time since the start, in ns: cycles at the part's frequency.
   [[nodiscard]] u64 now_ns() const;
+  /// Simulated RAM.
+  [[nodiscard]] u64 memory_bytes() const;
 
  private:
   struct Parts;

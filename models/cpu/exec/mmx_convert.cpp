@@ -6,14 +6,21 @@
 namespace lastbranch::cpu {
 namespace {
 
-LASTBRANCH_SSE_FP_UNARY(SinglesToInts, "cvtps2dq", kNone);
-LASTBRANCH_SSE_FP_UNARY(SinglesToIntsTruncating, "cvttps2dq", kNone);
-LASTBRANCH_SSE_FP_UNARY(DoublesToInts, "cvtpd2dq", kNone);
-LASTBRANCH_SSE_FP_UNARY(DoublesToIntsTruncating, "cvttpd2dq", kNone);
+LASTBRANCH_SSE_FP_UNARY(FourSinglesToInts, "cvtps2dq");
+LASTBRANCH_SSE_FP_UNARY(FourSinglesToIntsTruncating, "cvttps2dq");
+template <class Four>
+struct LowTwo {
+  static constexpr Range kRange{};
+  [[gnu::always_inline]] static Vec run(Vec b) { return Four::run(_mm_move_epi64(b)); }
+};
+using SinglesToInts = LowTwo<FourSinglesToInts>;
+using SinglesToIntsTruncating = LowTwo<FourSinglesToIntsTruncating>;
+LASTBRANCH_SSE_FP_UNARY(DoublesToInts, "cvtpd2dq");
+LASTBRANCH_SSE_FP_UNARY(DoublesToIntsTruncating, "cvttpd2dq");
 LASTBRANCH_SSE_UNARY(IntsToDoubles, "cvtdq2pd");  // exact: raises nothing
 /// The upper half of the destination stays.
 struct IntsToSingles {
-  static constexpr Tiny kTiny = Tiny::kNone;
+  static constexpr Range kRange{};
   [[gnu::always_inline]] static Vec run(Vec a, Vec b) {
     Vec r;
     asm volatile("cvtdq2ps %1, %0" : "=x"(r) : "x"(b));

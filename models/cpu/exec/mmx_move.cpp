@@ -130,42 +130,33 @@ Op bind_insert_word(const Shape& s, Insn&) {
   return nullptr;
 }
 
-/// Stores the bytes of `data` whose byte of `mask` has its sign set, all or none; the others are not touched.
-[[gnu::noinline]] bool store_bytes(Cpu& c, u64 a, u64 data, u64 mask) {
-  for (u32 n = 0; n < 8; ++n) {
-    if (((mask >> (8 * n + 7)) & 1) != 0 && !probe_store(c, a + n, 1)) return false;
-  }
-  for (u32 n = 0; n < 8; ++n) {
-    if (((mask >> (8 * n + 7)) & 1) == 0) continue;
-    c.scratch[0] = static_cast<u8>(data >> (8 * n));
-    if (!slow_store(c, a + n, 1)) return false;
-  }
-  return true;
-}
-/// The memory operand is DS:RDI, which no field of the instruction names but the segment and the address size.
+/// Stores the bytes of r0 whose byte in r1 has its sign set. All eight must be writable, also those that are not written.
 template <class V>
 const Insn* mask_store(Cpu& c, const Insn* i) {
   if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
-  u64 a = c.r[kRdi];
-  if ((i->scale & kAddr32) != 0) a = static_cast<u32>(a);
-  a += reg<u64>(c, i->seg);
-  if constexpr (V::kObserved) c.effective_address = a;
-  if (!store_bytes(c, a, c.x87.physical[i->r0].mantissa, c.x87.physical[i->r1].mantissa)) [[unlikely]] {
-    return trap(c, i);
-  }
+  const u64 a = ea<V>(c, i);
+  u8* p = modify_ptr<u64>(c, a);
+  if (p == nullptr) [[unlikely]] return trap(c, i);
+  const Vec merged = _mm_blendv_epi8(get_vec<8>(p), get_mm(c, i->r0), get_mm(c, i->r1));
+  modify_put<u64>(c, a, p, static_cast<u64>(_mm_cvtsi128_si64(merged)));
   enter_mmx(c);
   return next<V>(c, i);
 }
 template <class V>
 Op bind_mask_store(const Shape& s, Insn& i) {
+  // The address is implied: RDI, or EDI, in DS or the segment of a prefix, which the decoder leaves in `seg`.
+  i.base = kRdi * 8;
+  i.index = kZeroReg;
   i.scale = s.address_size == 4 ? kAddr32 : 0;
+  i.disp = 0;
   return &mask_store<V>;
 }
 
-/// Empties all registers. No operand is written, TOP stays.
+/// Empties all registers; TOP becomes zero, as with every MMX instruction.
 template <class V>
 const Insn* empty_state(Cpu& c, const Insn* i) {
   if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  c.x87.top = 0;
   c.x87.valid = 0;
   return next<V>(c, i);
 }

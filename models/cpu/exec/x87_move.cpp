@@ -20,7 +20,8 @@ void push_checked(X87& f, const X87Slot& v) {
   push(f, v);
 }
 
-// Loads that convert: run() pushes the operand onto the host's stack. Those of reals can raise IE and DE.
+// Loads that convert: run() pushes the operand onto the host's stack. Those of reals can raise IE and DE; unmasked,
+// only IE keeps them from pushing.
 struct LoadF32 {
   using Value = u32;
   static void run(const u8* p) { asm volatile("flds %0" : : "m"(bytes<4>(p))); }
@@ -59,7 +60,7 @@ template <class O>
     const u16 status = host.stop();
     host.pop(r);
     settle(f, status, fsw::kC1);
-    if (withheld(f, status, fsw::kBefore)) return true;
+    if (withheld(f, status, fsw::kIE)) return true;
   } else if (!stack_fault(f, StackFault::kOverflow)) {
     return true;
   }
@@ -152,11 +153,18 @@ struct StoreBcd {
   static void run(Value& v) { asm volatile("fbstp %0" : "+m"(v)); }
 };
 
+/// Stores `v`, or only makes sure that it could be: the memory operand of an instruction that an unmasked exception
+/// keeps from storing faults all the same. False: the access failed.
+template <class T>
+[[gnu::always_inline]] inline bool store_unless(Cpu& c, bool withhold, u64 a, const T& v) {
+  return withhold ? probe_store(c, a, sizeof(T)) : store<T>(c, a, v);
+}
+
 /// The response of a store to an empty ST: what `v` holds is stored if the fault is masked. False: the access failed.
 template <class T>
 bool store_nothing(Cpu& c, u64 a, const T& v, bool pops) {
   X87& f = c.x87;
-  if ((f.control & fsw::kIE) != 0 && !store<T>(c, a, v)) return false;
+  if (!store_unless<T>(c, (f.control & fsw::kIE) == 0, a, v)) return false;
   if (stack_fault(f, StackFault::kUnderflow) && pops) pop(f);
   return true;
 }
@@ -173,7 +181,7 @@ template <class O, bool kPop>
   O::run(v);
   const u16 status = host.stop();
   const bool kept = withheld(f, status, fsw::kNoStore);
-  if (!kept && !store<T>(c, a, v)) [[unlikely]] return false;
+  if (!store_unless<T>(c, kept, a, v)) [[unlikely]] return false;
   settle(f, status, fsw::kC1);
   if (kPop && !kept) pop(f);
   return true;
@@ -279,7 +287,6 @@ constexpr OpRow kRows[] = {
     {"fld", bind_load<V>},
     {"fst", bind_store<V, false>},
     {"fstp", bind_store<V, true>},
-    {"fstpnce", bind_store<V, true>},
     {"fild", bind_integer<V, load<LoadI16>, load<LoadI32>, load<LoadI64>>},
     {"fist", bind_integer<V, store_top<StoreI16, false>, store_top<StoreI32, false>, store_top<StoreI64, false>>},
     {"fistp", bind_integer<V, store_top<StoreI16, true>, store_top<StoreI32, true>, store_top<StoreI64, true>>},

@@ -163,7 +163,7 @@ const Insn* memory_form(Cpu& c, const Insn* i) {
   if (blocked(c)) [[unlikely]] return trap(c, i, block_reason(c));
   const u64 a = ea<V>(c, i);
   if (!Body(c, a)) [[unlikely]] return trap(c, i);
-  c.x87.data = a;
+  c.x87.data = a - reg<u64>(c, i->seg);
   note(c, i);
   return next<V>(c, i);
 }

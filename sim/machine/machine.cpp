@@ -1,0 +1,154 @@
+#include "sim/machine/machine.h"
+
+#include "models/cpu/cpuid.h"
+#include "sim/base/error.h"
+#include "sim/base/far_branches.h"
+#include "sim/kernel/bus_module.h"
+#include "sim/kernel/core_module.h"
+#include "sim/machine/hart.h"
+
+namespace lastbranch {
+namespace {
+
+/// MSR_LBR_SELECT for user mode only: suppress what ends in ring 0.
+constexpr u64 kSelectUserOnly = 1;
+
+cpu::Uarch effective(const MachineConfig& config) {
+  cpu::Uarch part = cpu::uarch(config.uarch);
+  for (const auto& [field, value] : config.overrides) cpu::override_field(part, field, value);
+  return part;
+}
+
+/// The board's kernel entries and exits as retired branches.
+class Transitions final : public FarBranches {
+ public:
+  Transitions(Hub& hub, const cpu::Cpu& c) : hub_(hub), cpu_(c) {}
+  void far_branch(BranchKind kind, u64 from, u64 to, u8 cpl_from, u8 cpl_to) override {
+    hub_.branch({.from = from, .to = to, .time = cpu_.cycles(cpu_), .kind = kind, .length = 0, .cpl_from = cpl_from,
+                 .cpl_to = cpl_to});
+  }
+
+ private:
+  Hub& hub_;
+  const cpu::Cpu& cpu_;
+};
+
+/// The SystemC side, built under its context's lock.
+struct Modules {
+  kernel::Clock clock;
+  kernel::RamModule ram;
+  kernel::BusModule bus;
+  kernel::CoreModule<Hart> core;
+
+  Modules(kernel::SimContext& context, Hart& hart, PhysMem& memory, u64 frequency_hz, u64 quantum)
+      : clock(frequency_hz), ram("ram", memory), bus("bus"), core("core", context, hart, clock, quantum) {
+    bus.map("ram", 0, memory.size(), ram.in);
+    core.bus.bind(bus.in);
+  }
+};
+
+}  // namespace
+
+struct Machine::Parts {
+  MachineConfig config;
+  cpu::Uarch part;
+  PhysMem memory;
+  Ledger ledger;
+  Hub hub;
+  user::Process process;
+  FastCore core;
+  Transitions transitions;
+  Hart hart;
+  MsrBus msrs;
+  kernel::SimContext context;
+  std::unique_ptr<Modules> modules;
+
+  Parts(MachineConfig c, const std::atomic<bool>& stop)
+      : config(std::move(c)),
+        part(effective(config)),
+        memory(config.memory_bytes),
+        hub(part.lbr),
+        process(config.process, memory),
+        core(memory, process.space(), hub, ledger),
+        transitions(hub, core.cpu()),
+        hart(core, process, ledger, stop) {
+    msrs.attach(hub.lbr.rows(), &hub.lbr);
+    cpu::Cpu& cpu = core.cpu();
+    cpu.msrs = &msrs;
+    cpu.cpuid = [](const void* self, u32 leaf, u32 subleaf) {
+      return cpu::cpuid(*static_cast<const cpu::Uarch*>(self), leaf, subleaf);
+    };
+    cpu.cpuid_self = &part;
+    process.start(cpu, transitions, [this] { return now_ns(); });
+    const kernel::SimContext::Scope scope(context);
+    modules = std::make_unique<Modules>(context, hart, memory, part.frequency_hz, config.quantum);
+    cpu.bus = &modules->core;
+  }
+  ~Parts() {
+    const kernel::SimContext::Scope scope(context);
+    modules.reset();
+  }
+
+  [[nodiscard]] u64 now_ns() const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<u64>(Wide{hart.cycles()} * 1'000'000'000 / part.frequency_hz);
+  }
+};
+
+Machine::Machine(MachineConfig config) : parts_(std::make_unique<Parts>(std::move(config), stop_)) {}
+Machine::~Machine() = default;
+
+RunOutcome Machine::run(u64 max_instructions) {
+  Parts& p = *parts_;
+  if (!p.hart.end()) {
+    p.hart.set_limit(max_instructions);
+    p.context.run(sc_core::sc_max_time() - p.context.now());
+  }
+  if (const auto& end = p.hart.end()) {
+    return end->signal != 0 ? RunOutcome{RunOutcome::How::kKilled, end->signal}
+                            : RunOutcome{RunOutcome::How::kExited, end->status};
+  }
+  if (p.hart.limit_reached()) return {RunOutcome::How::kLimit, 0};
+  stop_.store(false, std::memory_order_relaxed);
+  return {RunOutcome::How::kStopped, 0};
+}
+
+std::size_t Machine::count(const pmu::EventSpec& spec) {
+  if (!spec.supported()) throw Error("event {}: known, but nothing supplies its facts yet", spec.text);
+  return parts_->hart.add(spec, 0, {});
+}
+
+std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, OverflowCallback callback) {
+  if (!spec.supported()) throw Error("event {}: known, but nothing supplies its facts yet", spec.text);
+  if (period == 0) throw Error("event {}: expected a period of at least 1, found 0", spec.text);
+  return parts_->hart.add(spec, period, std::move(callback));
+}
+
+const pmu::Counter& Machine::counter(std::size_t n) const { return parts_->hart.counter(n); }
+
+void Machine::enable_lbr() {
+  lbr::Lbr& ring = parts_->hub.lbr;
+  if (ring.params().has_select) ring.select(kSelectUserOnly);
+  ring.enable(true);
+}
+
+const cpu::Uarch& Machine::uarch() const { return parts_->part; }
+std::vector<std::pair<std::string, std::string>> Machine::configuration() const {
+  auto fields = cpu::configuration(parts_->part);
+  fields.emplace_back("memory_bytes", std::to_string(parts_->memory.size()));
+  fields.emplace_back("quantum", std::to_string(parts_->config.quantum));
+  fields.emplace_back("seed", std::to_string(parts_->config.process.seed));
+  fields.emplace_back("timing", "one cycle per instruction");
+  return fields;
+}
+lbr::Lbr& Machine::lbr() { return parts_->hub.lbr; }
+const Ledger& Machine::ledger() const { return parts_->ledger; }
+MsrBus& Machine::msrs() { return parts_->msrs; }
+cpu::Cpu& Machine::cpu() { return parts_->core.cpu(); }
+user::Process& Machine::process() { return parts_->process; }
+u64 Machine::instructions() const { return parts_->core.cpu().retired(); }
+u64 Machine::cycles() const { return parts_->hart.cycles(); }
+u64 Machine::now_ns() const { return parts_->now_ns(); }
+u64 Machine::memory_bytes() const { return parts_->memory.size(); }
+
+}  // namespace lastbranch
