@@ -129,8 +129,6 @@ const std::vector<BytesRow>& x87_bytes() {
       {"feni8087_nop", {0xdb, 0xe0}, kReal},
       {"fdisi8087_nop", {0xdb, 0xe1}, kReal},
       {"fsetpm287_nop", {0xdb, 0xe4}, kReal},
-      {"fstpnce", {0xd9, 0xd9}, kReal},
-      {"fstpnce st(3)", {0xd9, 0xdb}, kReal},
       // Second encodings, which the encoder never chooses.
       {"fcom DC", {0xdc, 0xd2}, kReal},
       {"fcomp DC", {0xdc, 0xdb}, kReal},
