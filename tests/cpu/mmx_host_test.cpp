@@ -100,9 +100,15 @@ void check_prepared(std::span<const Row> rows, void (*prepare)(Image&, Rng&)) {
   check_rows(prepared, kCount);
 }
 
-TEST(MmxHost, integer_instructions_agree) { check_prepared(kInteger, any_stack); }
-TEST(MmxHost, moves_agree) { check_prepared(kMoves, any_stack); }
-TEST(MmxHost, conversions_agree) { check_prepared(kConversions, any_stack); }
+TEST(MmxHost, integer_instructions_agree) {
+  check_prepared(kInteger, any_stack);
+}
+TEST(MmxHost, moves_agree) {
+  check_prepared(kMoves, any_stack);
+}
+TEST(MmxHost, conversions_agree) {
+  check_prepared(kConversions, any_stack);
+}
 TEST(MmxHost, conversions_agree_when_exceptions_are_unmasked) {
   std::vector<Row> rows(std::begin(kConversions), std::end(kConversions));
   for (Row& row : rows) {
@@ -111,7 +117,9 @@ TEST(MmxHost, conversions_agree_when_exceptions_are_unmasked) {
   }
   check_rows(rows, 4 * kCount);
 }
-TEST(MmxHost, implicit_operands_agree) { check_bytes(implicit_operands(), kCount); }
+TEST(MmxHost, implicit_operands_agree) {
+  check_bytes(implicit_operands(), kCount);
+}
 
 TEST(MmxHost, pending_x87_exceptions_come_first) {
   check_prepared(kInteger, pending);
@@ -121,8 +129,8 @@ TEST(MmxHost, pending_x87_exceptions_come_first) {
 
 TEST(MmxHost, every_row_of_the_tables_is_tested) {
   std::set<std::string> tested = names(implicit_operands());
-  for (const auto rows : {std::span<const Row>(kInteger), std::span<const Row>(kMoves),
-                          std::span<const Row>(kConversions)}) {
+  for (const auto rows :
+       {std::span<const Row>(kInteger), std::span<const Row>(kMoves), std::span<const Row>(kConversions)}) {
     tested.merge(names(rows));
   }
   expect_covered(cpu::mmx_int_rows<cpu::Fast>(), tested);

@@ -89,17 +89,9 @@ constexpr Row kCompares[] = {
 };
 
 constexpr Row kControls[] = {
-    {"fninit", "", kReal},
-    {"fnclex", "", kReal},
-    {"fnstcw", "m16", kReal},
-    {"fldcw", "m16"},
-    {"fnstsw", "m16|ax", kReal},
-    {"fincstp", "", kReal},
-    {"fdecstp", "", kReal},
-    {"ffree", "st", kReal},
-    {"ffreep", "st", kReal},
-    {"fnop", "", kReal},
-    {"fwait", "", kReal},
+    {"fninit", "", kReal},       {"fnclex", "", kReal},  {"fnstcw", "m16", kReal}, {"fldcw", "m16"},
+    {"fnstsw", "m16|ax", kReal}, {"fincstp", "", kReal}, {"fdecstp", "", kReal},   {"ffree", "st", kReal},
+    {"ffreep", "st", kReal},     {"fnop", "", kReal},    {"fwait", "", kReal},
 };
 
 /// RBX in the window, sometimes so that the area crosses pages or touches one that refuses it.
@@ -111,9 +103,15 @@ void area(Image& i, Rng& r) {
 
 }  // namespace
 
-std::span<const Row> x87_value_rows() { return kValues; }
-std::span<const Row> x87_compare_rows() { return kCompares; }
-std::span<const Row> x87_control_rows() { return kControls; }
+std::span<const Row> x87_value_rows() {
+  return kValues;
+}
+std::span<const Row> x87_compare_rows() {
+  return kCompares;
+}
+std::span<const Row> x87_control_rows() {
+  return kControls;
+}
 
 const std::vector<BytesRow>& x87_bytes() {
   constexpr RowOptions kArea{.fill = Fill::kF80, .prepare = area};
@@ -153,11 +151,20 @@ void x87_masked(Image& image, Rng& rng) {
   const auto physical = [&](unsigned n) { return 1u << ((top + n) & 7); };
   unsigned valid = 0xff;
   switch (rng.below(8)) {
-    case 0: break;
-    case 1: valid = 0; break;
-    case 2: valid = static_cast<unsigned>(rng.below(256)); break;
-    case 3: valid &= ~physical(static_cast<unsigned>(rng.below(2))); break;
-    default: valid &= ~physical(7); break;  // room for a push
+    case 0:
+      break;
+    case 1:
+      valid = 0;
+      break;
+    case 2:
+      valid = static_cast<unsigned>(rng.below(256));
+      break;
+    case 3:
+      valid &= ~physical(static_cast<unsigned>(rng.below(2)));
+      break;
+    default:
+      valid &= ~physical(7);
+      break;  // room for a push
   }
   r.valid = static_cast<u8>(valid);
   if (rng.one_in(2)) r.fsw |= 0x40;

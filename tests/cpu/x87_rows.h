@@ -1,6 +1,6 @@
 #pragma once
-// Which x87 instructions are compared with the host, in which shapes. Every mnemonic of the x87 operation tables must
-// be here.
+// Which x87 instructions are compared with the host, in which shapes. Every mnemonic of the x87 operation
+// tables must be here.
 #include <set>
 #include <string>
 

@@ -55,15 +55,20 @@ template <bool kWide>
 
 template <class V, auto Body>
 const Insn* area_form(Cpu& c, const Insn* i) {
-  if ((c.cr0 & (kCr0Em | kCr0Ts)) != 0) [[unlikely]] return trap(c, i, {Vector::kNM, false, 0, 0});
+  if ((c.cr0 & (kCr0Em | kCr0Ts)) != 0) [[unlikely]]
+    return trap(c, i, {Vector::kNM, false, 0, 0});
   const u64 a = ea<V>(c, i);
-  if ((a & 15) != 0) [[unlikely]] return trap(c, i, general_protection());
-  if (!Body(c, a)) [[unlikely]] return trap(c, i);
+  if ((a & 15) != 0) [[unlikely]]
+    return trap(c, i, general_protection());
+  if (!Body(c, a)) [[unlikely]]
+    return trap(c, i);
   return next<V>(c, i);
 }
 
 template <class V, auto Body>
-Op bind_area(const Shape&, Insn&) { return &area_form<V, Body>; }
+Op bind_area(const Shape&, Insn&) {
+  return &area_form<V, Body>;
+}
 
 template <class V>
 constexpr OpRow kRows[] = {
@@ -79,7 +84,9 @@ constexpr OpRow kRows[] = {
 namespace lastbranch::cpu {
 
 template <class V>
-std::span<const OpRow> fxsave_rows() { return x87::kRows<V>; }
+std::span<const OpRow> fxsave_rows() {
+  return x87::kRows<V>;
+}
 template std::span<const OpRow> fxsave_rows<Fast>();
 template std::span<const OpRow> fxsave_rows<Observed>();
 

@@ -1,11 +1,14 @@
 #pragma once
 // What the MMX files share: MM registers, the transition from x87, and the forms `mm, mm/m` [, imm8].
 //
-// MMn is the low half of physical x87 register n. Every MMX instruction makes all registers valid and TOP zero; one
-// that writes MMn sets the exponent and sign of that register to ones.
-// An operation is an object with operator()(Vec, Vec) or (Vec, Vec, i64 imm), of whose result the low 64 bits count;
-// the upper halves of its operands are zero.
-// Sources: SDM vol. 1 "Programming with Intel MMX Technology"; vol. 3A "Intel MMX Technology System Programming".
+// MMn is the low half of physical x87 register n. Every MMX instruction makes all registers valid and TOP
+// zero; one that writes MMn sets the exponent and sign of that register to ones.
+//
+// An operation is an object with operator()(Vec, Vec) or (Vec, Vec, i64 imm), of whose result the low 64 bits
+// count; the upper halves of its operands are zero.
+//
+// Sources: SDM vol. 1 "Programming with Intel MMX Technology"; vol. 3A "Intel MMX Technology System
+// Programming".
 #include "models/cpu/exec/sse.h"
 #include "models/cpu/exec/x87_ops.h"
 
@@ -18,7 +21,9 @@ namespace lastbranch::cpu {
   c.x87.physical[n].mantissa = v;
   c.x87.physical[n].sign_exponent = 0xffff;
 }
-[[gnu::always_inline]] inline void set_mm(Cpu& c, u8 n, Vec v) { set_mm(c, n, static_cast<u64>(_mm_cvtsi128_si64(v))); }
+[[gnu::always_inline]] inline void set_mm(Cpu& c, u8 n, Vec v) {
+  set_mm(c, n, static_cast<u64>(_mm_cvtsi128_si64(v)));
+}
 
 /// The transition; the caller has seen that the instruction will complete.
 [[gnu::always_inline]] inline void enter_mmx(Cpu& c) {
@@ -44,15 +49,18 @@ template <auto kOperation>
 
 template <class V, auto kOperation>
 const Insn* mm_mm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   execute_mmx<kOperation>(c, i, get_mm(c, i->r1));
   return next<V>(c, i);
 }
 template <class V, auto kOperation, unsigned kBytes>
 const Insn* mm_mem(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   const u8* p = load_ptr<BytesOf<kBytes>>(c, ea<V>(c, i));
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   execute_mmx<kOperation>(c, i, get_vec<kBytes>(p));
   return next<V>(c, i);
 }

@@ -45,7 +45,8 @@ struct ToXmmFromMm {
 /// `kForm` is one of sse.h's execution functions.
 template <Op kForm>
 const Insn* unless_blocked(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   return kForm(c, i);
 }
 
@@ -68,18 +69,17 @@ Op bind_from_mm(const Shape& s, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"cvtps2pi", bind_to_mm<V, SinglesToInts, 8>},
-    {"cvttps2pi", bind_to_mm<V, SinglesToIntsTruncating, 8>},
-    {"cvtpd2pi", bind_to_mm<V, DoublesToInts, 16>},
-    {"cvttpd2pi", bind_to_mm<V, DoublesToIntsTruncating, 16>},
-    {"cvtpi2ps", bind_from_mm<V, IntsToSingles>},
-    {"cvtpi2pd", bind_from_mm<V, IntsToDoubles>},
+    {"cvtps2pi", bind_to_mm<V, SinglesToInts, 8>},  {"cvttps2pi", bind_to_mm<V, SinglesToIntsTruncating, 8>},
+    {"cvtpd2pi", bind_to_mm<V, DoublesToInts, 16>}, {"cvttpd2pi", bind_to_mm<V, DoublesToIntsTruncating, 16>},
+    {"cvtpi2ps", bind_from_mm<V, IntsToSingles>},   {"cvtpi2pd", bind_from_mm<V, IntsToDoubles>},
 };
 
 }  // namespace
 
 template <class V>
-std::span<const OpRow> mmx_convert_rows() { return kRows<V>; }
+std::span<const OpRow> mmx_convert_rows() {
+  return kRows<V>;
+}
 template std::span<const OpRow> mmx_convert_rows<Fast>();
 template std::span<const OpRow> mmx_convert_rows<Observed>();
 

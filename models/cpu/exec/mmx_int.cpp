@@ -1,11 +1,14 @@
-// MMX integer arithmetic, logic, comparisons, shuffles and shifts: MMX itself, and SSE, SSE2 and SSSE3 on MM registers.
+// MMX integer arithmetic, logic, comparisons, shuffles and shifts: MMX itself, and SSE, SSE2 and SSSE3 on MM
+// registers.
+//
 // Source: SDM vol. 2, the page of each mnemonic.
 #include "models/cpu/exec/mmx.h"
 
 namespace lastbranch::cpu {
 namespace {
 
-/// Both operands as one vector, which pairwise instructions then treat as they would treat the two MM registers.
+/// Both operands as one vector, which pairwise instructions then treat as they would treat the two MM
+/// registers.
 template <auto kInstruction>
 [[gnu::always_inline]] inline Vec halves(Vec a, Vec b) {
   const Vec both = _mm_unpacklo_epi64(a, b);
@@ -37,7 +40,8 @@ template <auto kInstruction>
 /// Shift count in the immediate.
 template <class V, auto kOperation>
 const Insn* shift_imm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   execute_mmx<kOperation>(c, i, _mm_cvtsi32_si128(static_cast<u8>(i->imm)));
   return next<V>(c, i);
 }
@@ -110,7 +114,11 @@ constexpr OpRow kRows[] = {
     {"punpckhwd", bind_mmx<V, [](Vec a, Vec b) { return _mm_srli_si128(_mm_unpacklo_epi16(a, b), 8); }>},
     {"punpckldq", bind_mmx<V, [](Vec a, Vec b) { return _mm_unpacklo_epi32(a, b); }, 4>},
     {"punpckhdq", bind_mmx<V, [](Vec a, Vec b) { return _mm_srli_si128(_mm_unpacklo_epi32(a, b), 8); }>},
-    {"pshufb", bind_mmx<V, [](Vec a, Vec b) { return _mm_shuffle_epi8(a, _mm_and_si128(b, _mm_set1_epi8(static_cast<char>(0x87)))); }>},
+    {"pshufb", bind_mmx<V,
+                        [](Vec a, Vec b) {
+                          return _mm_shuffle_epi8(a,
+                                                  _mm_and_si128(b, _mm_set1_epi8(static_cast<char>(0x87))));
+                        }>},
     {"pshufw", bind_mmx<V, [](Vec, Vec b, i64 imm) { return shuffle_words(b, imm); }>},
     {"palignr", bind_mmx<V, [](Vec a, Vec b, i64 imm) { return align_right(a, b, imm); }>},
     {"psllw", bind_shift<V, [](Vec a, Vec b) { return _mm_sll_epi16(a, b); }>},
@@ -126,7 +134,9 @@ constexpr OpRow kRows[] = {
 }  // namespace
 
 template <class V>
-std::span<const OpRow> mmx_int_rows() { return kRows<V>; }
+std::span<const OpRow> mmx_int_rows() {
+  return kRows<V>;
+}
 template std::span<const OpRow> mmx_int_rows<Fast>();
 template std::span<const OpRow> mmx_int_rows<Observed>();
 

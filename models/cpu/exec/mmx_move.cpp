@@ -9,51 +9,60 @@ namespace {
 /// mm := zero-extended GPR or memory of T.
 template <class V, class T>
 const Insn* mm_from_gpr(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_mm(c, i->r0, u64{reg<T>(c, i->r1)});
   return next<V>(c, i);
 }
 template <class V, class T>
 const Insn* mm_from_memory(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   const u8* p = load_ptr<T>(c, ea<V>(c, i));
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   enter_mmx(c);
   set_mm(c, i->r0, u64{get<T>(p)});
   return next<V>(c, i);
 }
 template <class V, class T>
 const Insn* gpr_from_mm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_reg<T>(c, i->r0, static_cast<T>(c.x87.physical[i->r1].mantissa));
   return next<V>(c, i);
 }
 template <class V, class T>
 const Insn* memory_from_mm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
-  if (!store<T>(c, ea<V>(c, i), static_cast<T>(c.x87.physical[i->r1].mantissa))) [[unlikely]] return trap(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
+  if (!store<T>(c, ea<V>(c, i), static_cast<T>(c.x87.physical[i->r1].mantissa))) [[unlikely]]
+    return trap(c, i);
   enter_mmx(c);
   return next<V>(c, i);
 }
 template <class V>
 const Insn* mm_from_mm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_mm(c, i->r0, c.x87.physical[i->r1].mantissa);
   return next<V>(c, i);
 }
 template <class V>
 const Insn* xmm_from_mm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_xmm(c, i->r0, get_mm(c, i->r1));
   return next<V>(c, i);
 }
 template <class V>
 const Insn* mm_from_xmm(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_mm(c, i->r0, get_xmm(c, i->r1));
   return next<V>(c, i);
@@ -74,27 +83,37 @@ Op bind_store_quad(const Shape& s, Insn&) {
   return s.is(Kind::kMem, Kind::kMmx) ? &memory_from_mm<V, u64> : nullptr;
 }
 template <class V>
-Op bind_to_xmm(const Shape& s, Insn&) { return s.is(Kind::kXmm, Kind::kMmx) ? &xmm_from_mm<V> : nullptr; }
+Op bind_to_xmm(const Shape& s, Insn&) {
+  return s.is(Kind::kXmm, Kind::kMmx) ? &xmm_from_mm<V> : nullptr;
+}
 template <class V>
-Op bind_from_xmm(const Shape& s, Insn&) { return s.is(Kind::kMmx, Kind::kXmm) ? &mm_from_xmm<V> : nullptr; }
+Op bind_from_xmm(const Shape& s, Insn&) {
+  return s.is(Kind::kMmx, Kind::kXmm) ? &mm_from_xmm<V> : nullptr;
+}
 
 /// One bit per byte.
 template <class V>
 const Insn* sign_mask(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_reg<u32>(c, i->r0, static_cast<u32>(_mm_movemask_epi8(get_mm(c, i->r1))));
   return next<V>(c, i);
 }
 template <class V>
-Op bind_sign_mask(const Shape& s, Insn&) { return s.is(Kind::kGpr, Kind::kMmx) ? &sign_mask<V> : nullptr; }
+Op bind_sign_mask(const Shape& s, Insn&) {
+  return s.is(Kind::kGpr, Kind::kMmx) ? &sign_mask<V> : nullptr;
+}
 
 /// Bit position of the word that an immediate selects.
-[[gnu::always_inline]] inline unsigned word_shift(i64 imm) { return 16 * (static_cast<unsigned>(imm) & 3); }
+[[gnu::always_inline]] inline unsigned word_shift(i64 imm) {
+  return 16 * (static_cast<unsigned>(imm) & 3);
+}
 
 template <class V>
 const Insn* extract_word(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   enter_mmx(c);
   set_reg<u32>(c, i->r0, static_cast<u16>(c.x87.physical[i->r1].mantissa >> word_shift(i->imm)));
   return next<V>(c, i);
@@ -111,15 +130,18 @@ Op bind_extract_word(const Shape& s, Insn&) {
 }
 template <class V>
 const Insn* insert_register(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   insert(c, i, reg<u16>(c, i->r1));
   return next<V>(c, i);
 }
 template <class V>
 const Insn* insert_memory(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   const u8* p = load_ptr<u16>(c, ea<V>(c, i));
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   insert(c, i, get<u16>(p));
   return next<V>(c, i);
 }
@@ -130,13 +152,16 @@ Op bind_insert_word(const Shape& s, Insn&) {
   return nullptr;
 }
 
-/// Stores the bytes of r0 whose byte in r1 has its sign set. All eight must be writable, also those that are not written.
+/// Stores the bytes of r0 whose byte in r1 has its sign set. All eight must be writable, also those that are
+/// not written.
 template <class V>
 const Insn* mask_store(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   const u64 a = ea<V>(c, i);
   u8* p = modify_ptr<u64>(c, a);
-  if (p == nullptr) [[unlikely]] return trap(c, i);
+  if (p == nullptr) [[unlikely]]
+    return trap(c, i);
   const Vec merged = _mm_blendv_epi8(get_vec<8>(p), get_mm(c, i->r0), get_mm(c, i->r1));
   modify_put<u64>(c, a, p, static_cast<u64>(_mm_cvtsi128_si64(merged)));
   enter_mmx(c);
@@ -155,32 +180,31 @@ Op bind_mask_store(const Shape& s, Insn& i) {
 /// Empties all registers; TOP becomes zero, as with every MMX instruction.
 template <class V>
 const Insn* empty_state(Cpu& c, const Insn* i) {
-  if (x87::blocked(c)) [[unlikely]] return mmx_blocked(c, i);
+  if (x87::blocked(c)) [[unlikely]]
+    return mmx_blocked(c, i);
   c.x87.top = 0;
   c.x87.valid = 0;
   return next<V>(c, i);
 }
 template <class V>
-Op bind_empty_state(const Shape&, Insn&) { return &empty_state<V>; }
+Op bind_empty_state(const Shape&, Insn&) {
+  return &empty_state<V>;
+}
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"movd", bind_move<V, u32>},
-    {"movq", bind_move<V, u64>},
-    {"movntq", bind_store_quad<V>},
-    {"movq2dq", bind_to_xmm<V>},
-    {"movdq2q", bind_from_xmm<V>},
-    {"pmovmskb", bind_sign_mask<V>},
-    {"pextrw", bind_extract_word<V>},
-    {"pinsrw", bind_insert_word<V>},
-    {"maskmovq", bind_mask_store<V>},
+    {"movd", bind_move<V, u32>},      {"movq", bind_move<V, u64>},     {"movntq", bind_store_quad<V>},
+    {"movq2dq", bind_to_xmm<V>},      {"movdq2q", bind_from_xmm<V>},   {"pmovmskb", bind_sign_mask<V>},
+    {"pextrw", bind_extract_word<V>}, {"pinsrw", bind_insert_word<V>}, {"maskmovq", bind_mask_store<V>},
     {"emms", bind_empty_state<V>},
 };
 
 }  // namespace
 
 template <class V>
-std::span<const OpRow> mmx_move_rows() { return kRows<V>; }
+std::span<const OpRow> mmx_move_rows() {
+  return kRows<V>;
+}
 template std::span<const OpRow> mmx_move_rows<Fast>();
 template std::span<const OpRow> mmx_move_rows<Observed>();
 

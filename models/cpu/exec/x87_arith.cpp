@@ -1,5 +1,6 @@
-// x87 basic arithmetic: FADD, FMUL, FSUB(R), FDIV(R) with their P and I forms, FSQRT, FABS, FCHS, FRNDINT, FSCALE,
-// FXTRACT, FPREM, FPREM1.
+// x87 basic arithmetic: FADD, FMUL, FSUB(R), FDIV(R) with their P and I forms, FSQRT, FABS, FCHS, FRNDINT,
+// FSCALE, FXTRACT, FPREM, FPREM1.
+//
 // Source: SDM vol. 2, the page of each mnemonic; vol. 1 "Basic Arithmetic Instructions".
 #include "models/cpu/exec/x87_ops.h"
 
@@ -9,16 +10,20 @@ namespace {
 enum class From : u8 { kF32, kF64, kI16, kI32 };
 
 // Each operation: ST = ST op operand.
-#define LASTBRANCH_X87_ARITH(Name, op)                                                             \
-  struct Name {                                                                                    \
-    static void reg() { asm volatile("f" op " %st(1), %st"); }                                     \
-    template <From kFrom>                                                                          \
-    static void mem(const u8* p) {                                                                 \
-      if constexpr (kFrom == From::kF32) asm volatile("f" op "s %0" : : "m"(bytes<4>(p)));         \
-      else if constexpr (kFrom == From::kF64) asm volatile("f" op "l %0" : : "m"(bytes<8>(p)));    \
-      else if constexpr (kFrom == From::kI16) asm volatile("fi" op "s %0" : : "m"(bytes<2>(p)));   \
-      else asm volatile("fi" op "l %0" : : "m"(bytes<4>(p)));                                      \
-    }                                                                                              \
+#define LASTBRANCH_X87_ARITH(Name, op)                         \
+  struct Name {                                                \
+    static void reg() { asm volatile("f" op " %st(1), %st"); } \
+    template <From kFrom>                                      \
+    static void mem(const u8* p) {                             \
+      if constexpr (kFrom == From::kF32)                       \
+        asm volatile("f" op "s %0" : : "m"(bytes<4>(p)));      \
+      else if constexpr (kFrom == From::kF64)                  \
+        asm volatile("f" op "l %0" : : "m"(bytes<8>(p)));      \
+      else if constexpr (kFrom == From::kI16)                  \
+        asm volatile("fi" op "s %0" : : "m"(bytes<2>(p)));     \
+      else                                                     \
+        asm volatile("fi" op "l %0" : : "m"(bytes<4>(p)));     \
+    }                                                          \
   };
 LASTBRANCH_X87_ARITH(Add, "add")
 LASTBRANCH_X87_ARITH(Mul, "mul")
@@ -57,7 +62,8 @@ template <class O, Into kInto>
 template <class O, From kFrom, class T>
 [[gnu::noinline]] bool arith_memory(Cpu& c, u64 a) {
   const u8* p = load_ptr<T>(c, a);
-  if (p == nullptr) [[unlikely]] return false;
+  if (p == nullptr) [[unlikely]]
+    return false;
   X87& f = c.x87;
   X87Slot r = kIndefinite;
   if (!full(f, 0)) [[unlikely]] {
@@ -84,7 +90,8 @@ Op bind_arith(const Shape& s, Insn& i) {
     return &memory_form<V, arith_memory<O, From::kF64, u64>>;
   }
   // The escape byte D8 writes ST(0), DC writes ST(i).
-  return (s.fop >> 8) == 0 ? &register_form<V, arith<O, Into::kTop>> : &register_form<V, arith<O, Into::kNth>>;
+  return (s.fop >> 8) == 0 ? &register_form<V, arith<O, Into::kTop>>
+                           : &register_form<V, arith<O, Into::kNth>>;
 }
 template <class V, class O>
 Op bind_arith_integer(const Shape& s, Insn& i) {
@@ -154,7 +161,8 @@ struct Truncating {
 struct Nearest {
   static void run() { asm volatile("fprem1"); }
 };
-/// FPREM, FPREM1: C0, C3, C1 are the low bits of the quotient where there is one, C2 says that the reduction goes on.
+/// FPREM, FPREM1: C0, C3, C1 are the low bits of the quotient where there is one, C2 says that the reduction
+/// goes on.
 template <class O>
 [[gnu::noinline]] void remainder(Cpu& c, unsigned) {
   X87& f = c.x87;
@@ -244,7 +252,9 @@ constexpr OpRow kRows[] = {
 namespace lastbranch::cpu {
 
 template <class V>
-std::span<const OpRow> x87_arith_rows() { return x87::kRows<V>; }
+std::span<const OpRow> x87_arith_rows() {
+  return x87::kRows<V>;
+}
 template std::span<const OpRow> x87_arith_rows<Fast>();
 template std::span<const OpRow> x87_arith_rows<Observed>();
 

@@ -10,7 +10,8 @@ constexpr u16 kUnordered = fsw::kC0 | fsw::kC2 | fsw::kC3;
 
 enum class Quiet : u8 { kNo, kYes };
 
-/// The comparison's condition codes become the guest's; false when an unmasked exception forbids it, and the pops too.
+/// The comparison's condition codes become the guest's; false when an unmasked exception forbids it, and the
+/// pops too.
 bool settle_codes(X87& f, u16 host) {
   settle(f, host & fsw::kSticky, fsw::kC1);
   if (withheld(f, host, fsw::kBefore)) return false;
@@ -29,8 +30,10 @@ u16 compare_on_host(const X87& f, const X87Slot& a, const X87Slot& b) {
   host.push(b);
   host.push(a);
   host.start();
-  if constexpr (kQuiet == Quiet::kYes) asm volatile("fucom %st(1)");
-  else asm volatile("fcom %st(1)");
+  if constexpr (kQuiet == Quiet::kYes)
+    asm volatile("fucom %st(1)");
+  else
+    asm volatile("fcom %st(1)");
   const u16 status = host.stop();
   host.drop();
   host.drop();
@@ -41,12 +44,15 @@ template <Quiet kQuiet, unsigned kPops>
 [[gnu::noinline]] void compare(Cpu& c, unsigned n) {
   X87& f = c.x87;
   const bool present = full(f, 0) && full(f, n);
-  if (present ? !settle_codes(f, compare_on_host<kQuiet>(f, st(f, 0), st(f, n))) : !underflow_codes(f)) return;
+  if (present ? !settle_codes(f, compare_on_host<kQuiet>(f, st(f, 0), st(f, n))) : !underflow_codes(f))
+    return;
   for (unsigned k = 0; k < kPops; ++k) pop(f);
 }
 /// FCOMPP, FUCOMPP.
 template <Quiet kQuiet>
-void compare_next(Cpu& c, unsigned) { compare<kQuiet, 2>(c, 1); }
+void compare_next(Cpu& c, unsigned) {
+  compare<kQuiet, 2>(c, 1);
+}
 
 /// FCOMI and its kin: C3, C2, C0 go to ZF, PF, CF; OF, SF and AF are cleared.
 template <Quiet kQuiet, unsigned kPops>
@@ -70,7 +76,8 @@ enum class With : u8 { kF32, kF64, kI16, kI32 };
 template <With kWith, class T, unsigned kPops>
 [[gnu::noinline]] bool compare_memory(Cpu& c, u64 a) {
   const u8* p = load_ptr<T>(c, a);
-  if (p == nullptr) [[unlikely]] return false;
+  if (p == nullptr) [[unlikely]]
+    return false;
   X87& f = c.x87;
   if (!full(f, 0)) [[unlikely]] {
     if (!underflow_codes(f)) return true;
@@ -78,10 +85,14 @@ template <With kWith, class T, unsigned kPops>
     HostFpu host(f);
     host.push(st(f, 0));
     host.start();
-    if constexpr (kWith == With::kF32) asm volatile("fcoms %0" : : "m"(bytes<4>(p)));
-    else if constexpr (kWith == With::kF64) asm volatile("fcoml %0" : : "m"(bytes<8>(p)));
-    else if constexpr (kWith == With::kI16) asm volatile("ficoms %0" : : "m"(bytes<2>(p)));
-    else asm volatile("ficoml %0" : : "m"(bytes<4>(p)));
+    if constexpr (kWith == With::kF32)
+      asm volatile("fcoms %0" : : "m"(bytes<4>(p)));
+    else if constexpr (kWith == With::kF64)
+      asm volatile("fcoml %0" : : "m"(bytes<8>(p)));
+    else if constexpr (kWith == With::kI16)
+      asm volatile("ficoms %0" : : "m"(bytes<2>(p)));
+    else
+      asm volatile("ficoml %0" : : "m"(bytes<4>(p)));
     const u16 status = host.stop();
     host.drop();
     if (!settle_codes(f, status)) return true;
@@ -158,7 +169,9 @@ constexpr OpRow kRows[] = {
 namespace lastbranch::cpu {
 
 template <class V>
-std::span<const OpRow> x87_compare_rows() { return x87::kRows<V>; }
+std::span<const OpRow> x87_compare_rows() {
+  return x87::kRows<V>;
+}
 template std::span<const OpRow> x87_compare_rows<Fast>();
 template std::span<const OpRow> x87_compare_rows<Observed>();
 

@@ -1,6 +1,8 @@
-// x87 control: initialization, control and status words, environment and full state, stack pointer and tags, WAIT.
-// Control instructions leave FIP, FDP and FOP alone; those written FN... do not look for pending exceptions.
-// Source: SDM vol. 1 "x87 FPU Control Instructions", "Waiting vs. Non-Waiting Instructions"; vol. 2, each page.
+// x87 control: initialization, control and status words, environment and full state, stack pointer and tags,
+// WAIT. Control instructions leave FIP, FDP and FOP alone; those written FN... do not look for pending
+// exceptions.
+//
+// Source: SDM vol. 1 "x87 FPU Control Instructions", "Waiting vs. Non-Waiting Instructions"; vol. 2.
 #include "models/cpu/exec/x87_image.h"
 
 namespace lastbranch::cpu::x87 {
@@ -17,25 +19,38 @@ template <Waits kWaits>
 /// A control instruction without memory operand; `Body(Cpu&)`.
 template <class V, Waits kWaits, auto Body>
 const Insn* control_form(Cpu& c, const Insn* i) {
-  if (refused<kWaits>(c)) [[unlikely]] return trap(c, i, block_reason(c));
+  if (refused<kWaits>(c)) [[unlikely]]
+    return trap(c, i, block_reason(c));
   Body(c);
   return next<V>(c, i);
 }
 /// With memory operand; `Body(Cpu&, u64 address)` answers false, without effect, when the access fails.
 template <class V, Waits kWaits, auto Body>
 const Insn* control_memory_form(Cpu& c, const Insn* i) {
-  if (refused<kWaits>(c)) [[unlikely]] return trap(c, i, block_reason(c));
-  if (!Body(c, ea<V>(c, i))) [[unlikely]] return trap(c, i);
+  if (refused<kWaits>(c)) [[unlikely]]
+    return trap(c, i, block_reason(c));
+  if (!Body(c, ea<V>(c, i))) [[unlikely]]
+    return trap(c, i);
   return next<V>(c, i);
 }
 
-void init(Cpu& c) { initialize(c.x87); }
-void clear_exceptions(Cpu& c) { c.x87.status &= fsw::kCodes; }
+void init(Cpu& c) {
+  initialize(c.x87);
+}
+void clear_exceptions(Cpu& c) {
+  c.x87.status &= fsw::kCodes;
+}
 void nothing(Cpu&) {}
-void status_to_ax(Cpu& c) { set_reg<u16>(c, 0, status_word(c.x87)); }
+void status_to_ax(Cpu& c) {
+  set_reg<u16>(c, 0, status_word(c.x87));
+}
 
-bool store_control(Cpu& c, u64 a) { return store<u16>(c, a, c.x87.control); }
-bool store_status(Cpu& c, u64 a) { return store<u16>(c, a, status_word(c.x87)); }
+bool store_control(Cpu& c, u64 a) {
+  return store<u16>(c, a, c.x87.control);
+}
+bool store_status(Cpu& c, u64 a) {
+  return store<u16>(c, a, status_word(c.x87));
+}
 bool load_control(Cpu& c, u64 a) {
   const u8* p = load_ptr<u16>(c, a);
   if (p == nullptr) return false;
@@ -142,15 +157,21 @@ void no_operation(Cpu&, unsigned) {}
 template <class V>
 const Insn* wait(Cpu& c, const Insn* i) {
   constexpr u64 kBoth = kCr0Mp | kCr0Ts;
-  if ((c.cr0 & kBoth) == kBoth) [[unlikely]] return trap(c, i, {Vector::kNM, false, 0, 0});
-  if ((c.x87.status & fsw::kES) != 0) [[unlikely]] return trap(c, i, {Vector::kMF, false, 0, 0});
+  if ((c.cr0 & kBoth) == kBoth) [[unlikely]]
+    return trap(c, i, {Vector::kNM, false, 0, 0});
+  if ((c.x87.status & fsw::kES) != 0) [[unlikely]]
+    return trap(c, i, {Vector::kMF, false, 0, 0});
   return next<V>(c, i);
 }
 
 template <class V, Waits kWaits, auto Body>
-Op bind_control(const Shape&, Insn&) { return &control_form<V, kWaits, Body>; }
+Op bind_control(const Shape&, Insn&) {
+  return &control_form<V, kWaits, Body>;
+}
 template <class V, Waits kWaits, auto Body>
-Op bind_control_memory(const Shape&, Insn&) { return &control_memory_form<V, kWaits, Body>; }
+Op bind_control_memory(const Shape&, Insn&) {
+  return &control_memory_form<V, kWaits, Body>;
+}
 template <class V, Waits kWaits, auto Narrow, auto Wide>
 Op bind_by_width(const Shape& s, Insn&) {
   return s.size == 2 ? &control_memory_form<V, kWaits, Narrow> : &control_memory_form<V, kWaits, Wide>;
@@ -161,7 +182,9 @@ Op bind_store_status(const Shape& s, Insn&) {
   return &control_form<V, Waits::kNo, status_to_ax>;
 }
 template <class V>
-Op bind_wait(const Shape&, Insn&) { return &wait<V>; }
+Op bind_wait(const Shape&, Insn&) {
+  return &wait<V>;
+}
 
 template <class V>
 constexpr OpRow kRows[] = {
@@ -191,7 +214,9 @@ constexpr OpRow kRows[] = {
 namespace lastbranch::cpu {
 
 template <class V>
-std::span<const OpRow> x87_control_rows() { return x87::kRows<V>; }
+std::span<const OpRow> x87_control_rows() {
+  return x87::kRows<V>;
+}
 template std::span<const OpRow> x87_control_rows<Fast>();
 template std::span<const OpRow> x87_control_rows<Observed>();
 

@@ -1,6 +1,7 @@
 #pragma once
-// The x87 state as programs see it in memory: words in which stack, tags and TOP are encoded, and transfers of areas
-// that are larger than an operand.
+// The x87 state as programs see it in memory: words in which stack, tags and TOP are encoded, and transfers
+// of areas that are larger than an operand.
+//
 // Source: SDM vol. 1 "Saving the x87 FPU's State with FSTENV/FNSTENV and FSAVE/FNSAVE", "x87 FPU Tag Word".
 #include <algorithm>
 #include <array>
@@ -9,7 +10,9 @@
 
 namespace lastbranch::cpu::x87 {
 
-[[nodiscard]] inline u16 status_word(const X87& f) { return static_cast<u16>(f.status | f.top << fsw::kTopShift); }
+[[nodiscard]] inline u16 status_word(const X87& f) {
+  return static_cast<u16>(f.status | f.top << fsw::kTopShift);
+}
 
 /// Takes over a control and a status word; ES and B of the latter follow from the flags.
 inline void set_words(X87& f, u16 control, u16 status) {
@@ -19,16 +22,20 @@ inline void set_words(X87& f, u16 control, u16 status) {
   summarize(f);
 }
 
-/// Two bits per physical register: 0 valid, 1 zero, 2 special (NaN, infinity, denormal, unsupported), 3 empty.
+/// Two bits per physical register: 0 valid, 1 zero, 2 special (NaN, infinity, denormal, unsupported), 3
+/// empty.
 [[nodiscard]] inline u16 tag_word(const X87& f) {
   unsigned tags = 0;
   for (unsigned n = 0; n < 8; ++n) {
     const X87Slot& v = f.physical[n];
     const unsigned exponent = v.sign_exponent & 0x7fff;
     unsigned tag = 0;
-    if (((f.valid >> n) & 1) == 0) tag = 3;
-    else if (exponent == 0 && v.mantissa == 0) tag = 1;
-    else if (exponent == 0 || exponent == 0x7fff || (v.mantissa >> 63) == 0) tag = 2;
+    if (((f.valid >> n) & 1) == 0)
+      tag = 3;
+    else if (exponent == 0 && v.mantissa == 0)
+      tag = 1;
+    else if (exponent == 0 || exponent == 0x7fff || (v.mantissa >> 63) == 0)
+      tag = 2;
     tags |= tag << (2 * n);
   }
   return static_cast<u16>(tags);
@@ -55,7 +62,9 @@ inline void put_register(u8* p, const X87Slot& v) {
   put<u64>(p, v.mantissa);
   put<u16>(p + 8, v.sign_exponent);
 }
-[[nodiscard]] inline X87Slot get_register(const u8* p) { return {get<u64>(p), get<u16>(p + 8), {}}; }
+[[nodiscard]] inline X87Slot get_register(const u8* p) {
+  return {get<u64>(p), get<u16>(p + 8), {}};
+}
 
 inline constexpr u32 kPiece = 64;
 
@@ -70,8 +79,9 @@ inline bool load_area(Cpu& c, u64 a, u8* to, u32 size) {
   return true;
 }
 
-/// Writes the first `size` bytes of an area of `extent` bytes, all of which must be writable; false, and nothing is
-/// written, on a fault. When a store has to be done alone, the instruction comes back and writes everything again.
+/// Writes the first `size` bytes of an area of `extent` bytes, all of which must be writable; false, and
+/// nothing is written, on a fault. When a store has to be done alone, the instruction comes back and writes
+/// everything again.
 inline bool store_area(Cpu& c, u64 a, const u8* from, u32 size, u32 extent) {
   for (u32 at = 0; at < extent; at += kPiece) {
     if (!probe_store(c, a + at, std::min(kPiece, extent - at))) return false;

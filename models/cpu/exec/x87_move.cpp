@@ -1,5 +1,6 @@
 // x87 data transfer: FLD, FST(P), FILD, FIST(P), FISTTP, FBLD, FBSTP, FXCH, FCMOVcc and the constants.
-// Source: SDM vol. 1 "Data Transfer Instructions", "Load Constant Instructions"; vol. 2, the page of each mnemonic.
+// Source: SDM vol. 1 "Data Transfer Instructions", "Load Constant Instructions"; vol. 2, the page of each
+// mnemonic.
 #include "models/cpu/exec/x87_ops.h"
 
 namespace lastbranch::cpu::x87 {
@@ -20,8 +21,8 @@ void push_checked(X87& f, const X87Slot& v) {
   push(f, v);
 }
 
-// Loads that convert: run() pushes the operand onto the host's stack. Those of reals can raise IE and DE; unmasked,
-// only IE keeps them from pushing.
+// Loads that convert: run() pushes the operand onto the host's stack. Those of reals can raise IE and DE;
+// unmasked, only IE keeps them from pushing.
 struct LoadF32 {
   using Value = u32;
   static void run(const u8* p) { asm volatile("flds %0" : : "m"(bytes<4>(p))); }
@@ -50,7 +51,8 @@ struct LoadBcd {
 template <class O>
 [[gnu::noinline]] bool load(Cpu& c, u64 a) {
   const u8* p = load_ptr<typename O::Value>(c, a);
-  if (p == nullptr) [[unlikely]] return false;
+  if (p == nullptr) [[unlikely]]
+    return false;
   X87& f = c.x87;
   X87Slot r = kIndefinite;
   if (!full(f, 7)) [[likely]] {
@@ -70,7 +72,8 @@ template <class O>
 
 [[gnu::noinline]] bool load_extended(Cpu& c, u64 a) {
   const u8* p = load_ptr<Bytes10>(c, a);
-  if (p == nullptr) [[unlikely]] return false;
+  if (p == nullptr) [[unlikely]]
+    return false;
   push_checked(c.x87, {get<u64>(p), get<u16>(p + 8), {}});
   return true;
 }
@@ -86,8 +89,8 @@ template <class O>
 }
 
 // Constants: run() pushes onto the host's stack, under the guest's rounding control.
-#define LASTBRANCH_X87_CONSTANT(Name, op) \
-  struct Name {                           \
+#define LASTBRANCH_X87_CONSTANT(Name, op)   \
+  struct Name {                             \
     static void run() { asm volatile(op); } \
   };
 LASTBRANCH_X87_CONSTANT(One, "fld1")
@@ -153,14 +156,15 @@ struct StoreBcd {
   static void run(Value& v) { asm volatile("fbstp %0" : "+m"(v)); }
 };
 
-/// Stores `v`, or only makes sure that it could be: the memory operand of an instruction that an unmasked exception
-/// keeps from storing faults all the same. False: the access failed.
+/// Stores `v`, or only makes sure that it could be: the memory operand of an instruction that an unmasked
+/// exception keeps from storing faults all the same. False: the access failed.
 template <class T>
 [[gnu::always_inline]] inline bool store_unless(Cpu& c, bool withhold, u64 a, const T& v) {
   return withhold ? probe_store(c, a, sizeof(T)) : store<T>(c, a, v);
 }
 
-/// The response of a store to an empty ST: what `v` holds is stored if the fault is masked. False: the access failed.
+/// The response of a store to an empty ST: what `v` holds is stored if the fault is masked. False: the access
+/// failed.
 template <class T>
 bool store_nothing(Cpu& c, u64 a, const T& v, bool pops) {
   X87& f = c.x87;
@@ -174,14 +178,16 @@ template <class O, bool kPop>
   using T = typename O::Value;
   X87& f = c.x87;
   T v = O::kInvalid;
-  if (!full(f, 0)) [[unlikely]] return store_nothing<T>(c, a, v, kPop);
+  if (!full(f, 0)) [[unlikely]]
+    return store_nothing<T>(c, a, v, kPop);
   HostFpu host(f);
   host.push(st(f, 0));
   host.start();
   O::run(v);
   const u16 status = host.stop();
   const bool kept = withheld(f, status, fsw::kNoStore);
-  if (!store_unless<T>(c, kept, a, v)) [[unlikely]] return false;
+  if (!store_unless<T>(c, kept, a, v)) [[unlikely]]
+    return false;
   settle(f, status, fsw::kC1);
   if (kPop && !kept) pop(f);
   return true;
@@ -195,8 +201,10 @@ template <class O, bool kPop>
     put<u16>(v.b + 8, s.sign_exponent);
     return v;
   };
-  if (!full(f, 0)) [[unlikely]] return store_nothing<Bytes10>(c, a, image(kIndefinite), true);
-  if (!store<Bytes10>(c, a, image(st(f, 0)))) [[unlikely]] return false;
+  if (!full(f, 0)) [[unlikely]]
+    return store_nothing<Bytes10>(c, a, image(kIndefinite), true);
+  if (!store<Bytes10>(c, a, image(st(f, 0)))) [[unlikely]]
+    return false;
   f.status &= static_cast<u16>(~fsw::kC1);
   pop(f);
   return true;
@@ -220,7 +228,8 @@ template <bool kPop>
 [[gnu::noinline]] void exchange(Cpu& c, unsigned n) {
   X87& f = c.x87;
   const bool present = full(f, 0) && full(f, n);
-  if (!present && !stack_fault(f, StackFault::kUnderflow)) [[unlikely]] return;
+  if (!present && !stack_fault(f, StackFault::kUnderflow)) [[unlikely]]
+    return;
   const X87Slot a = full(f, 0) ? st(f, 0) : kIndefinite, b = full(f, n) ? st(f, n) : kIndefinite;
   write(f, n, a);
   write(f, 0, b);
@@ -237,10 +246,14 @@ template <If kIf, bool kWanted>
     return;
   }
   bool is = false;
-  if constexpr (kIf == If::kBelow) is = c.f.cf();
-  else if constexpr (kIf == If::kEqual) is = c.f.zf();
-  else if constexpr (kIf == If::kBelowOrEqual) is = c.f.cf() || c.f.zf();
-  else is = c.f.pf();
+  if constexpr (kIf == If::kBelow)
+    is = c.f.cf();
+  else if constexpr (kIf == If::kEqual)
+    is = c.f.zf();
+  else if constexpr (kIf == If::kBelowOrEqual)
+    is = c.f.cf() || c.f.zf();
+  else
+    is = c.f.pf();
   if (is != kWanted) return;
   const X87Slot v = st(f, n);
   write(f, 0, v);
@@ -251,9 +264,12 @@ Op bind_load(const Shape& s, Insn& i) {
   keep_site(s, i);
   if (s.kind(0) != Kind::kMem) return &register_form<V, load_register>;
   switch (s.op[0].size) {
-    case 4: return &memory_form<V, load<LoadF32>>;
-    case 8: return &memory_form<V, load<LoadF64>>;
-    default: return &memory_form<V, load_extended>;
+    case 4:
+      return &memory_form<V, load<LoadF32>>;
+    case 8:
+      return &memory_form<V, load<LoadF64>>;
+    default:
+      return &memory_form<V, load_extended>;
   }
 }
 template <class V, bool kPop>
@@ -261,19 +277,24 @@ Op bind_store(const Shape& s, Insn& i) {
   keep_site(s, i);
   if (s.kind(0) != Kind::kMem) return &register_form<V, store_register<kPop>>;
   switch (s.op[0].size) {
-    case 4: return &memory_form<V, store_top<StoreF32, kPop>>;
-    case 8: return &memory_form<V, store_top<StoreF64, kPop>>;
-    default: return &memory_form<V, store_extended>;
+    case 4:
+      return &memory_form<V, store_top<StoreF32, kPop>>;
+    case 8:
+      return &memory_form<V, store_top<StoreF64, kPop>>;
+    default:
+      return &memory_form<V, store_extended>;
   }
 }
-/// A memory operand of 2, 4 or 8 bytes.
-template <class V, auto Two, auto Four, auto Eight>
+/// A memory operand of 2, 4 or 8 bytes; FIST has no form of 8.
+template <class V, auto Two, auto Four, auto Eight = nullptr>
 Op bind_integer(const Shape& s, Insn& i) {
   keep_site(s, i);
-  switch (s.op[0].size) {
-    case 2: return &memory_form<V, Two>;
-    case 4: return &memory_form<V, Four>;
-    default: return &memory_form<V, Eight>;
+  if (s.op[0].size == 2) return &memory_form<V, Two>;
+  if (s.op[0].size == 4) return &memory_form<V, Four>;
+  if constexpr (Eight == nullptr) {
+    return nullptr;
+  } else {
+    return &memory_form<V, Eight>;
   }
 }
 template <class V, auto Body>
@@ -288,10 +309,11 @@ constexpr OpRow kRows[] = {
     {"fst", bind_store<V, false>},
     {"fstp", bind_store<V, true>},
     {"fild", bind_integer<V, load<LoadI16>, load<LoadI32>, load<LoadI64>>},
-    {"fist", bind_integer<V, store_top<StoreI16, false>, store_top<StoreI32, false>, store_top<StoreI64, false>>},
-    {"fistp", bind_integer<V, store_top<StoreI16, true>, store_top<StoreI32, true>, store_top<StoreI64, true>>},
-    {"fisttp",
-     bind_integer<V, store_top<TruncateI16, true>, store_top<TruncateI32, true>, store_top<TruncateI64, true>>},
+    {"fist", bind_integer<V, store_top<StoreI16, false>, store_top<StoreI32, false>>},
+    {"fistp",
+     bind_integer<V, store_top<StoreI16, true>, store_top<StoreI32, true>, store_top<StoreI64, true>>},
+    {"fisttp", bind_integer<V, store_top<TruncateI16, true>, store_top<TruncateI32, true>,
+                            store_top<TruncateI64, true>>},
     {"fbld", bind_memory<V, load<LoadBcd>>},
     {"fbstp", bind_memory<V, store_top<StoreBcd, true>>},
     {"fld1", bind_register<V, constant<One>>},
@@ -318,7 +340,9 @@ constexpr OpRow kRows[] = {
 namespace lastbranch::cpu {
 
 template <class V>
-std::span<const OpRow> x87_move_rows() { return x87::kRows<V>; }
+std::span<const OpRow> x87_move_rows() {
+  return x87::kRows<V>;
+}
 template std::span<const OpRow> x87_move_rows<Fast>();
 template std::span<const OpRow> x87_move_rows<Observed>();
 

@@ -1,14 +1,18 @@
 #pragma once
-// What the x87 files share: the register stack, stack faults, pending exceptions, and the host's FPU as the calculator.
+// What the x87 files share: the register stack, stack faults, pending exceptions, and the host's FPU as the
+// calculator.
 //
-// Arithmetic runs on the host's own x87 under the guest's control word, so rounding, precision control, special values
-// and the responses to masked and unmasked exceptions are the hardware's. Stack, tags, TOP and pointers are kept here:
-// the host's stack holds only the operands of one instruction and is empty again after it.
-// Results of the transcendental instructions are the host's, which may differ in the last place between processors.
-// Not modelled: FCS and FDS (zero, as on processors that deprecate them). FOP is written only with an unmasked
-// exception, the default of every processor since the Pentium 4.
-// Sources: SDM vol. 1 "Programming with the x87 FPU" (Status Word, Instruction and Operand Pointers, Exception
-// Handling), "x87 FPU Floating-Point Exception Conditions"; vol. 2, the page of each mnemonic.
+// Arithmetic runs on the host's own x87 under the guest's control word, so rounding, precision control,
+// special values and the responses to masked and unmasked exceptions are the hardware's. Stack, tags, TOP and
+// pointers are kept here: the host's stack holds only the operands of one instruction and is empty again
+// after it. Results of the transcendental instructions are the host's, which may differ in the last place
+// between processors.
+//
+// Not modelled: FCS and FDS (zero, as on processors that deprecate them). FOP is written only with an
+// unmasked exception, the default of every processor since the Pentium 4.
+//
+// Sources: SDM vol. 1 "Programming with the x87 FPU" (Status Word, Instruction and Operand Pointers,
+// Exception Handling), "x87 FPU Floating-Point Exception Conditions"; vol. 2, the page of each mnemonic.
 #include "models/cpu/exec/exec.h"
 #include "models/cpu/exec/rows.h"
 
@@ -17,7 +21,8 @@ namespace lastbranch::cpu::x87 {
 /// Status word.
 namespace fsw {
 inline constexpr u16 kIE = 1u << 0, kDE = 1u << 1, kZE = 1u << 2, kOE = 1u << 3, kUE = 1u << 4, kPE = 1u << 5;
-inline constexpr u16 kSF = 1u << 6, kES = 1u << 7, kC0 = 1u << 8, kC1 = 1u << 9, kC2 = 1u << 10, kC3 = 1u << 14;
+inline constexpr u16 kSF = 1u << 6, kES = 1u << 7, kC0 = 1u << 8, kC1 = 1u << 9, kC2 = 1u << 10,
+                     kC3 = 1u << 14;
 inline constexpr u16 kB = 1u << 15;
 inline constexpr u16 kExceptions = 0x3f;
 inline constexpr u16 kSticky = kExceptions | kSF;
@@ -35,18 +40,28 @@ inline constexpr u16 kInitialControl = 0x37f;
 inline constexpr X87Slot kIndefinite{u64{3} << 62, 0xffff, {}};
 
 /// The bits of a control word that exist; bit 6 reads as 1.
-[[nodiscard]] constexpr u16 control_word(u16 v) { return static_cast<u16>((v & 0x1f3f) | 0x40); }
+[[nodiscard]] constexpr u16 control_word(u16 v) {
+  return static_cast<u16>((v & 0x1f3f) | 0x40);
+}
 
-[[nodiscard]] inline unsigned slot(const X87& f, unsigned n) { return (f.top + n) & 7; }
+[[nodiscard]] inline unsigned slot(const X87& f, unsigned n) {
+  return (f.top + n) & 7;
+}
 /// ST(n).
-[[nodiscard]] inline X87Slot& st(X87& f, unsigned n) { return f.physical[slot(f, n)]; }
-[[nodiscard]] inline bool full(const X87& f, unsigned n) { return ((f.valid >> slot(f, n)) & 1) != 0; }
+[[nodiscard]] inline X87Slot& st(X87& f, unsigned n) {
+  return f.physical[slot(f, n)];
+}
+[[nodiscard]] inline bool full(const X87& f, unsigned n) {
+  return ((f.valid >> slot(f, n)) & 1) != 0;
+}
 
 inline void write(X87& f, unsigned n, const X87Slot& v) {
   st(f, n) = v;
   f.valid = static_cast<u8>(f.valid | (1u << slot(f, n)));
 }
-inline void free_register(X87& f, unsigned n) { f.valid = static_cast<u8>(f.valid & ~(1u << slot(f, n))); }
+inline void free_register(X87& f, unsigned n) {
+  f.valid = static_cast<u8>(f.valid & ~(1u << slot(f, n)));
+}
 inline void pop(X87& f) {
   free_register(f, 0);
   f.top = (f.top + 1) & 7;
@@ -73,7 +88,8 @@ inline bool stack_fault(X87& f, StackFault what) {
   return (f.control & fsw::kIE) != 0;
 }
 
-/// Takes over the host's status word `host` after one operation: exception flags, and the condition codes in `codes`.
+/// Takes over the host's status word `host` after one operation: exception flags, and the condition codes in
+/// `codes`.
 inline void settle(X87& f, u16 host, u16 codes) {
   f.status = static_cast<u16>((f.status & ~codes) | (host & (codes | fsw::kSticky)));
   summarize(f);
@@ -85,8 +101,8 @@ inline void settle(X87& f, u16 host, u16 codes) {
 
 /// One operation on the host's FPU: push operands, start(), the instruction, stop(), pop results.
 ///
-/// Clearing the host's flags is slow. They are sticky in the guest as well, so with all exceptions masked it is enough
-/// that the host starts with no flag that the guest has not.
+/// Clearing the host's flags is slow. They are sticky in the guest as well, so with all exceptions masked it
+/// is enough that the host starts with no flag that the guest has not.
 class HostFpu {
  public:
   explicit HostFpu(const X87& f) : control_(f.control), unmasked_((~f.control & fsw::kExceptions) != 0) {
@@ -136,7 +152,8 @@ template <std::size_t kSize>
 
 // Bodies do the work out of line, so that the functions of the interpreter stay small and end in a jump.
 
-/// Leaves where the instruction is for FIP and FOP in fields that x87 instructions do not use otherwise; ST number in r0.
+/// Leaves where the instruction is for FIP and FOP in fields that x87 instructions do not use otherwise; ST
+/// number in r0.
 inline void keep_site(const Shape& s, Insn& i) {
   i.imm = static_cast<i64>(s.address);
   i.r0 = s.fop & 7;
@@ -146,23 +163,28 @@ inline void keep_site(const Shape& s, Insn& i) {
 /// FIP of a non-control instruction, and FOP if it raised an unmasked exception.
 inline void note(Cpu& c, const Insn* i) {
   c.x87.instruction = static_cast<u64>(i->imm);
-  if ((c.x87.status & fsw::kES) != 0) [[unlikely]] c.x87.opcode = static_cast<u16>(i->r2 << 8 | i->r1);
+  if ((c.x87.status & fsw::kES) != 0) [[unlikely]]
+    c.x87.opcode = static_cast<u16>(i->r2 << 8 | i->r1);
 }
 
 /// A form without memory operand; `Body(Cpu&, unsigned n)` gets the number of the ST(i) operand.
 template <class V, auto Body>
 const Insn* register_form(Cpu& c, const Insn* i) {
-  if (blocked(c)) [[unlikely]] return trap(c, i, block_reason(c));
+  if (blocked(c)) [[unlikely]]
+    return trap(c, i, block_reason(c));
   Body(c, unsigned{i->r0});
   note(c, i);
   return next<V>(c, i);
 }
-/// A form with memory operand; `Body(Cpu&, u64 address)` answers false, without effect, when the access fails.
+/// A form with memory operand; `Body(Cpu&, u64 address)` answers false, without effect, when the access
+/// fails.
 template <class V, auto Body>
 const Insn* memory_form(Cpu& c, const Insn* i) {
-  if (blocked(c)) [[unlikely]] return trap(c, i, block_reason(c));
+  if (blocked(c)) [[unlikely]]
+    return trap(c, i, block_reason(c));
   const u64 a = ea<V>(c, i);
-  if (!Body(c, a)) [[unlikely]] return trap(c, i);
+  if (!Body(c, a)) [[unlikely]]
+    return trap(c, i);
   c.x87.data = a - reg<u64>(c, i->seg);
   note(c, i);
   return next<V>(c, i);

@@ -121,7 +121,9 @@ constexpr OpRow kRows[] = {
 namespace lastbranch::cpu {
 
 template <class V>
-std::span<const OpRow> x87_transcendental_rows() { return x87::kRows<V>; }
+std::span<const OpRow> x87_transcendental_rows() {
+  return x87::kRows<V>;
+}
 template std::span<const OpRow> x87_transcendental_rows<Fast>();
 template std::span<const OpRow> x87_transcendental_rows<Observed>();
 
