@@ -78,7 +78,6 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
   undefined_at_.clear();
   patches_.clear();
   undefined_ = 0;
-  std::memcpy(&out.instance.before.data[kCounter - kData], &options.rounds, sizeof options.rounds);
   for (std::size_t n = 0; n < options.length; ++n) {
     out.starts.push_back(options.address + out.instance.code.size());
     undefined_ |= undefined_at_[n];
@@ -101,6 +100,8 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
     const i64 distance = static_cast<i64>(out.starts[j.target] - (options.address + j.field + j.size));
     std::memcpy(&out.instance.code[j.field], &distance, j.size);
   }
+  // Last, because operands fill memory, too.
+  std::memcpy(&out.instance.before.data[kCounter - kData], &options.rounds, sizeof options.rounds);
   // What does not fit into the window is cut off: a fault of the fetch.
   const std::size_t room = kCode + kCodeSize - options.address;
   out.instance.before.put_code(out.instance.code.data(), std::min(room, out.instance.code.size()), options.address);
