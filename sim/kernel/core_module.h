@@ -18,6 +18,7 @@
 #include "sim/base/bus_access.h"
 #include "sim/base/run_result.h"
 #include "sim/base/units.h"
+#include "sim/kernel/asan_stack.h"
 #include "sim/kernel/clock.h"
 #include "sim/kernel/irq.h"
 #include "sim/kernel/sim_context.h"
@@ -85,6 +86,7 @@ class CoreModule final : public sc_core::sc_module, public BusAccess {
   // SystemC neither unwinds this stack when a machine is destroyed nor passes exceptions on as they are: no
   // local here may own anything, and what is thrown goes through the context.
   void run() {
+    forget_dead_frames();
     try {
       keeper_.reset();
       while (step()) {

@@ -1,14 +1,17 @@
 #include "sim/kernel/sim_context.h"
 
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "sim/base/error.h"
+#include "sim/kernel/asan_stack.h"
 
 namespace lastbranch::kernel {
 namespace {
@@ -29,6 +32,7 @@ class Ticker : public sc_core::sc_module {
 
  private:
   void run() {
+    forget_dead_frames();
     try {
       wait(500, sc_core::SC_PS);
       for (;;) {
@@ -68,6 +72,33 @@ TEST(SimContext, thousands_of_machines_one_after_another) {
     m.run(3);
     ASSERT_EQ(m.ticker->ticks, 3) << n;
   }
+}
+
+/// Pages of address space and of memory that the process has now.
+std::pair<long, long> pages() {
+  std::ifstream statm("/proc/self/statm");
+  long size = 0;
+  long resident = 0;
+  statm >> size >> resident;
+  return {size, resident};
+}
+
+TEST(SimContext, machines_give_their_memory_back) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps freed memory; its leak check serves instead";
+#endif
+  const auto use = [](int machines) {
+    for (int n = 0; n < machines; ++n) {
+      TestMachine m;
+      m.run(2);
+    }
+  };
+  use(100);
+  const auto before = pages();
+  use(2000);
+  const auto after = pages();
+  EXPECT_LE(after.first - before.first, 1024) << "4 MiB; each machine has a stack of 1 MiB";
+  EXPECT_LE(after.second - before.second, 256) << "1 MiB";
 }
 
 TEST(SimContext, hundreds_of_machines_at_the_same_time) {
