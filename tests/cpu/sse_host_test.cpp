@@ -1,12 +1,13 @@
 // Every SSE mnemonic in every shape against the host's processor. RCPPS and RSQRTPS are the host's own by
 // design, so they agree by construction here and only their operands and memory accesses are tested.
 #include <cstring>
+#include <memory>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "models/cpu/exec/exec.h"
 #include "models/cpu/exec/rows.h"
+#include "models/cpu/exec/sse.h"
 #include "tests/cpu/sse_rows.h"
 
 namespace lastbranch::host {
@@ -156,6 +157,50 @@ TEST(SseHost, every_string_immediate_agrees_with_the_host) {
   // With REX.W the lengths are RAX and RDX.
   check_immediates("pcmpestrm", {0x66, 0x48, 0x0f, 0x3a, 0x60}, options);
   check_immediates("pcmpestri", {0x66, 0x48, 0x0f, 0x3a, 0x61}, options);
+}
+
+/// Divides 1 by 0 and rounds 1/3 as the host's MXCSR says.
+float divide_by_zero_and_three() {
+  __m128 v = _mm_set_ss(1);
+  const __m128 zero = _mm_setzero_ps(), three = _mm_set_ss(3);
+  __m128 third = v;
+  asm volatile("divss %2, %0\n\tdivss %3, %1" : "+x"(v), "+x"(third) : "x"(zero), "x"(three));
+  return _mm_cvtss_f32(third);
+}
+
+TEST(SseMxcsr, host_has_the_guests_mode_meanwhile_and_its_own_afterwards) {
+  const auto c = std::make_unique<cpu::Cpu>();
+  const u32 host = _mm_getcsr();
+  const float nearest = divide_by_zero_and_three();
+  _mm_setcsr(host);
+  c->mxcsr = 0x5f80 & ~(cpu::mxcsr::kDivideByZero << cpu::mxcsr::kMaskShift);  // upwards; not masked
+
+  float upwards = 0;
+  {
+    const cpu::HostMxcsr loaded(*c);
+    upwards = divide_by_zero_and_three();
+  }
+
+  EXPECT_EQ(_mm_getcsr(), host);
+  EXPECT_EQ(c->mxcsr & cpu::mxcsr::kFlags, cpu::mxcsr::kDivideByZero | cpu::mxcsr::kPrecision);
+  EXPECT_GE(upwards, nearest);
+  EXPECT_GT(upwards * 3.0, 1.0);
+}
+
+TEST(SseMxcsr, unmasked_exceptions_are_undefined_opcodes_without_osxmmexcpt) {
+  const auto c = std::make_unique<cpu::Cpu>();
+  const u32 guest = 0x1f80 & ~(cpu::mxcsr::kInvalid << cpu::mxcsr::kMaskShift);
+  c->mxcsr = guest;
+  const cpu::HostMxcsr loaded(*c);
+
+  c->cr4 |= 1u << 10;
+  ASSERT_TRUE(cpu::raise_unmasked(*c, guest, cpu::mxcsr::kInvalid));
+  EXPECT_EQ(c->fault.vector, Vector::kXM);
+  EXPECT_FALSE(c->fault.has_error);
+  c->cr4 &= ~u64{1 << 10};
+  ASSERT_TRUE(cpu::raise_unmasked(*c, guest, cpu::mxcsr::kInvalid));
+  EXPECT_EQ(c->fault.vector, Vector::kUD);
+  EXPECT_FALSE(cpu::raise_unmasked(*c, guest, cpu::mxcsr::kPrecision));
 }
 
 TEST(SseHost, every_row_of_the_tables_is_tested) {

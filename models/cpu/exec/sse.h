@@ -6,11 +6,14 @@
 // instruction (LASTBRANCH_SSE_*). The templates add operand fetch, the alignment check and exceptions:
 //   run(b)          destination = f(source)
 //   run(a, b)       destination = f(destination, source)
-//   run(a, b, imm)  the same with the immediate, as the decoder left it (sign-extended: use u8{imm})
+//   run(a, b, imm)  the same with the immediate as the decoder left it; operations mask the bits they use
+//
 // Why inline assembly and not intrinsics for floating point: the compiler may swap the operands of an
-// addition, which changes the NaN that results, and move it across reads of MXCSR. Sources: SDM vol. 2, the
-// page of each mnemonic; vol. 2 "Exceptions Type" tables for alignment; vol. 1, "SIMD Floating-Point
-// Exceptions".
+// addition, which changes the NaN that results, and move it across reads of MXCSR.
+// Not modelled: the #UD and #NM of CR0.EM, CR0.TS and CR4.OSFXSR = 0.
+//
+// Sources: SDM vol. 2, the page of each mnemonic; vol. 2, "AVX and SSE
+// Instruction Exception Classification"; vol. 1, "SIMD Floating-Point Exceptions".
 #include <array>
 #include <concepts>
 #include <utility>
@@ -95,7 +98,9 @@ concept FloatingPoint = requires {
          mxcsr::kMasks;
 }
 /// What a trial run's `flags` would have been with the guest's own masks: an unmasked overflow or underflow
-/// is judged, and its precision flag set, as if the exponent had no bounds. Source: SDM vol. 1, "Numeric
+/// is judged, and its precision flag set, as if the exponent had no bounds.
+///
+/// Source: SDM vol. 1, "Numeric
 /// Overflow Exception (#O)", "Numeric Underflow Exception (#U)".
 u32 range_flags(u32 guest, u32 flags, Range range, Vec result, Vec a, Vec b);
 inline u32 range_flags(u32 guest, u32 flags, Range range, Vec result, Vec b) {

@@ -1,12 +1,12 @@
-// Loading and storing MXCSR, and the instructions about caches and memory order, which
-// have no architectural effect on a single processor. Source: SDM vol. 1, "SSE MXCSR State Management
-// Instructions", "SSE Cacheability Control, Prefetch, and Instruction Ordering Instructions", "Handling SIMD
-// Floating-Point Exceptions in Software"; vol. 2.
+// Loading and storing MXCSR, and the instructions about caches and memory order, which have no architectural
+// effect on a single processor.
+//
+// Source: SDM vol. 1, "SSE MXCSR State Management Instructions", "SSE Cacheability Control, Prefetch, and
+// Instruction Ordering Instructions"; vol. 2.
 #include "models/cpu/exec/rows.h"
 #include "models/cpu/exec/sse.h"
 
 namespace lastbranch::cpu {
-
 namespace {
 
 template <class V>

@@ -1,6 +1,8 @@
 // Packed integers in XMM registers: arithmetic, logic (also that of floating-point elements), compares,
-// shifts of elements. Source: SDM vol. 1, "SSE2 128-Bit SIMD Integer Instructions" and its counterparts for
-// SSE, SSSE3, SSE4.1, SSE4.2; vol. 2.
+// shifts of elements.
+//
+// Source: SDM vol. 1, "SSE2 128-Bit SIMD Integer Instructions" and its counterparts for SSE, SSSE3, SSE4.1,
+// SSE4.2; vol. 2.
 #include "models/cpu/exec/rows.h"
 #include "models/cpu/exec/sse.h"
 #include "models/cpu/exec/sse_tables.h"

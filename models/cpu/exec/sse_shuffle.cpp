@@ -1,6 +1,8 @@
 // Rearranging elements of XMM registers, integer or floating point: packs, unpacks, extensions, shuffles,
-// blends, shifts of whole registers. Source: SDM vol. 1, "SSE2 128-Bit SIMD Integer Instructions", "SSE
-// Shuffle and Unpack Instructions" and their counterparts for SSE2, SSSE3, SSE4.1; vol. 2.
+// blends, shifts of whole registers.
+//
+// Source: SDM vol. 1, "SSE2 128-Bit SIMD Integer Instructions", "SSE Shuffle and Unpack Instructions" and
+// their counterparts for SSE2, SSSE3, SSE4.1; vol. 2.
 #include <algorithm>
 
 #include "models/cpu/exec/rows.h"

@@ -2,8 +2,10 @@
 //
 // The host's PCMPESTRM computes IntRes2, one instance for each aggregation, polarity and element type;
 // lengths, index, mask and flags follow from it here, so that four mnemonics and both outputs share 64
-// instances. Source: SDM vol. 1, "SSE4.2 String and Text Processing Instructions"; vol. 2, "Imm8 Control Byte
-// Operation for PCMPESTRI / PCMPESTRM / PCMPISTRI / PCMPISTRM", "CRC32".
+// instances.
+//
+// Source: SDM vol. 1, "SSE4.2 String and Text Processing Instructions"; vol. 2, "Imm8 Control Byte Operation
+// for PCMPESTRI / PCMPESTRM / PCMPISTRI / PCMPISTRM", "CRC32".
 #include <algorithm>
 #include <bit>
 

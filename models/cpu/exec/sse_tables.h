@@ -1,7 +1,8 @@
 #pragma once
 // Byte-shuffle masks that stand for immediates: the host's instruction wants its immediate at compile time,
-// PSHUFB and PBLENDVB with a mask from here do the same for any value. Source: SDM vol. 2, PSHUFD, PSHUFLW,
-// PSHUFHW, PBLENDW, PALIGNR.
+// PSHUFB and PBLENDVB with a mask from here do the same for any value.
+//
+// Source: SDM vol. 2, PSHUFD, PSHUFLW, PSHUFHW, PBLENDW, PALIGNR.
 #include <array>
 
 #include "sim/base/units.h"

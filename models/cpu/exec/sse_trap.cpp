@@ -3,8 +3,10 @@
 // A trial run with everything masked tells nearly all. What it cannot tell is whether a result beyond the
 // format's range is also inexact once an unmasked overflow or underflow keeps it from being rounded into the
 // range, and whether a tiny result is exact. The x87 unit answers that: it rounds to the same precision with
-// a wider exponent. Source: SDM vol. 1, "SIMD Floating-Point Exception Conditions", "Handling SIMD
-// Floating-Point Exceptions in Software", "Precision Control Field".
+// a wider exponent.
+//
+// Source: SDM vol. 1, "SIMD Floating-Point Exception Conditions", "Handling SIMD Floating-Point Exceptions in
+// Software", "Precision Control Field".
 #include <cmath>
 #include <cstring>
 #include <limits>
