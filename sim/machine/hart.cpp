@@ -18,11 +18,11 @@ RunResult Hart::run(u64 cycles) {
     for (const Watched& w : counters_) w.counter.limit(horizon);
     const cpu::RunResult r = core_.run(std::max<u64>(1, horizon.instructions()));
     if (r.why == cpu::Exit::kFault || r.why == cpu::Exit::kIntercept) {
-      end_ = process_.serve(r.why);
+      next_ = process_.handle();
       core_.fold();
     }
     serve_overflows();
-    if (end_) return result(RunEnd::kDone);
+    if (ended()) return result(RunEnd::kDone);
   }
   return result(RunEnd::kBudget);
 }

@@ -1,9 +1,8 @@
 #pragma once
-// The hart of a user-mode machine: runs the core to the next reason to look, lets the board serve system calls and
-// faults, and calls sampling counters' owners at exactly the instruction that overflows.
+// The hart of a user-mode machine: runs the core to the next reason to look, lets the board serve system
+// calls and faults, and calls sampling counters' owners at exactly the instruction that overflows.
 #include <atomic>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "models/pmu/counter.h"
@@ -30,8 +29,10 @@ class Hart {
 
   /// Stops for good or for a look after `instructions` more.
   void set_limit(u64 instructions);
-  /// How the process ended, once it has.
-  [[nodiscard]] const std::optional<user::End>& end() const { return end_; }
+  /// The process is over.
+  [[nodiscard]] bool ended() const { return next_ != user::Process::Next::kContinue; }
+  /// ... by a signal.
+  [[nodiscard]] bool killed() const { return next_ == user::Process::Next::kKilled; }
   [[nodiscard]] bool limit_reached() const { return core_.cpu().retired() >= limit_; }
 
   /// Adds a counter that runs from now; with a period, `callback` is called at each overflow.
@@ -54,7 +55,7 @@ class Hart {
   const Ledger& ledger_;
   const std::atomic<bool>& stop_;
   std::vector<Watched> counters_;
-  std::optional<user::End> end_;
+  user::Process::Next next_ = user::Process::Next::kContinue;
   u64 limit_ = ~u64{0};  ///< retired instructions at which to stop
   u64 idle_cycles_ = 0;
 };

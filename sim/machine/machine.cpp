@@ -19,12 +19,29 @@ cpu::Uarch effective(const MachineConfig& config) {
   return part;
 }
 
+/// What the board tells the program of the processor: the same as CPUID.
+user::ProcessorIdentity identity(const cpu::Uarch& part) {
+  user::ProcessorIdentity p;
+  p.model_name = part.brand;
+  p.family = part.family;
+  p.model = part.model;
+  p.stepping = part.stepping;
+  p.hwcap = cpu::cpuid(part, 1, 0).edx;
+  p.mhz = static_cast<u32>(part.frequency_hz / 1'000'000);
+  return p;
+}
+
 /// The board's kernel entries and exits as retired branches.
 class Transitions final : public FarBranches {
  public:
   Transitions(Hub& hub, const cpu::Cpu& c) : hub_(hub), cpu_(c) {}
   void far_branch(BranchKind kind, u64 from, u64 to, u8 cpl_from, u8 cpl_to) override {
-    hub_.branch({.from = from, .to = to, .time = cpu_.cycles(cpu_), .kind = kind, .length = 0, .cpl_from = cpl_from,
+    hub_.branch({.from = from,
+                 .to = to,
+                 .time = cpu_.cycles(cpu_),
+                 .kind = kind,
+                 .length = 0,
+                 .cpl_from = cpl_from,
                  .cpl_to = cpl_to});
   }
 
@@ -66,10 +83,10 @@ struct Machine::Parts {
   Parts(MachineConfig c, const std::atomic<bool>& stop)
       : config(std::move(c)),
         part(effective(config)),
-        memory(config.memory_bytes),
+        memory(config.process.memory_bytes),
         hub(part.lbr),
-        process(config.process, memory),
-        core(memory, process.space(), hub, ledger),
+        process(process_config(), memory),
+        core(memory, process.memory(), hub, ledger),
         transitions(hub, core.cpu()),
         hart(core, process, ledger, stop) {
     msrs.attach(hub.lbr.rows(), &hub.lbr);
@@ -79,7 +96,7 @@ struct Machine::Parts {
       return cpu::cpuid(*static_cast<const cpu::Uarch*>(self), leaf, subleaf);
     };
     cpu.cpuid_self = &part;
-    process.start(cpu, transitions, [this] { return now_ns(); });
+    process.start(cpu, transitions);
     const kernel::SimContext::Scope scope(context);
     modules = std::make_unique<Modules>(context, hart, memory, part.frequency_hz, config.quantum);
     cpu.bus = &modules->core;
@@ -89,6 +106,12 @@ struct Machine::Parts {
     modules.reset();
   }
 
+  [[nodiscard]] user::ProcessConfig process_config() {
+    user::ProcessConfig p = config.process;
+    p.processor = identity(part);
+    p.now_ns = [this] { return now_ns(); };
+    return p;
+  }
   [[nodiscard]] u64 now_ns() const {
     __extension__ using Wide = unsigned __int128;
     return static_cast<u64>(Wide{hart.cycles()} * 1'000'000'000 / part.frequency_hz);
@@ -100,14 +123,12 @@ Machine::~Machine() = default;
 
 RunOutcome Machine::run(u64 max_instructions) {
   Parts& p = *parts_;
-  if (!p.hart.end()) {
+  if (!p.hart.ended()) {
     p.hart.set_limit(max_instructions);
     p.context.run(sc_core::sc_max_time() - p.context.now());
   }
-  if (const auto& end = p.hart.end()) {
-    return end->signal != 0 ? RunOutcome{RunOutcome::How::kKilled, end->signal}
-                            : RunOutcome{RunOutcome::How::kExited, end->status};
-  }
+  if (p.hart.killed()) return {RunOutcome::How::kKilled, p.process.death().signal};
+  if (p.hart.ended()) return {RunOutcome::How::kExited, p.process.exit_status()};
   if (p.hart.limit_reached()) return {RunOutcome::How::kLimit, 0};
   stop_.store(false, std::memory_order_relaxed);
   return {RunOutcome::How::kStopped, 0};
@@ -124,7 +145,9 @@ std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, OverflowCall
   return parts_->hart.add(spec, period, std::move(callback));
 }
 
-const pmu::Counter& Machine::counter(std::size_t n) const { return parts_->hart.counter(n); }
+const pmu::Counter& Machine::counter(std::size_t n) const {
+  return parts_->hart.counter(n);
+}
 
 void Machine::enable_lbr() {
   lbr::Lbr& ring = parts_->hub.lbr;
@@ -132,7 +155,9 @@ void Machine::enable_lbr() {
   ring.enable(true);
 }
 
-const cpu::Uarch& Machine::uarch() const { return parts_->part; }
+const cpu::Uarch& Machine::uarch() const {
+  return parts_->part;
+}
 std::vector<std::pair<std::string, std::string>> Machine::configuration() const {
   auto fields = cpu::configuration(parts_->part);
   fields.emplace_back("memory_bytes", std::to_string(parts_->memory.size()));
@@ -141,14 +166,32 @@ std::vector<std::pair<std::string, std::string>> Machine::configuration() const 
   fields.emplace_back("timing", "one cycle per instruction");
   return fields;
 }
-lbr::Lbr& Machine::lbr() { return parts_->hub.lbr; }
-const Ledger& Machine::ledger() const { return parts_->ledger; }
-MsrBus& Machine::msrs() { return parts_->msrs; }
-cpu::Cpu& Machine::cpu() { return parts_->core.cpu(); }
-user::Process& Machine::process() { return parts_->process; }
-u64 Machine::instructions() const { return parts_->core.cpu().retired(); }
-u64 Machine::cycles() const { return parts_->hart.cycles(); }
-u64 Machine::now_ns() const { return parts_->now_ns(); }
-u64 Machine::memory_bytes() const { return parts_->memory.size(); }
+lbr::Lbr& Machine::lbr() {
+  return parts_->hub.lbr;
+}
+const Ledger& Machine::ledger() const {
+  return parts_->ledger;
+}
+MsrBus& Machine::msrs() {
+  return parts_->msrs;
+}
+cpu::Cpu& Machine::cpu() {
+  return parts_->core.cpu();
+}
+user::Process& Machine::process() {
+  return parts_->process;
+}
+u64 Machine::instructions() const {
+  return parts_->core.cpu().retired();
+}
+u64 Machine::cycles() const {
+  return parts_->hart.cycles();
+}
+u64 Machine::now_ns() const {
+  return parts_->now_ns();
+}
+u64 Machine::memory_bytes() const {
+  return parts_->memory.size();
+}
 
 }  // namespace lastbranch

@@ -1,6 +1,6 @@
 #pragma once
-// The assembly: one hart with its memory, LBR ring, counters and a user process, in a SystemC simulation of its own.
-// The one place that knows all models.
+// The assembly: one hart with its memory, LBR ring, counters and a user process, in a SystemC simulation of
+// its own. The one place that knows all models.
 //
 // Modelled: one user-mode process on one hart. Not: several harts, the bare-metal board (later machines).
 #include <atomic>
@@ -25,9 +25,9 @@ struct MachineConfig {
   std::string uarch = std::string(cpu::kDefaultUarch);  ///< a name or alias of cpu::uarchs()
   /// (field, value) of cpu::uarch_fields() to change in the record: {"lbr_depth", 16}.
   std::vector<std::pair<std::string, u64>> overrides;
-  user::ProcessConfig process;  ///< program, arguments, environment, limits
-  u64 memory_bytes = u64{16} << 30;  ///< simulated RAM; costs the host only what is touched
-  u64 quantum = 10'000;              ///< core cycles between synchronisations with the SystemC kernel
+  user::ProcessConfig
+      process;  ///< program, arguments, environment, limits; the machine sets its clock and processor
+  u64 quantum = 10'000;  ///< core cycles between synchronisations with the SystemC kernel
 };
 
 /// How a run ended, or why it paused.
@@ -43,7 +43,9 @@ struct RunOutcome {
 
   [[nodiscard]] bool ended() const { return how == How::kExited || how == How::kKilled; }
   /// As a shell shows it: the status, or 128 + signal; 0 while the program has not ended.
-  [[nodiscard]] int exit_code() const { return how == How::kKilled ? 128 + status : how == How::kExited ? status : 0; }
+  [[nodiscard]] int exit_code() const {
+    return how == How::kKilled ? 128 + status : how == How::kExited ? status : 0;
+  }
 };
 
 /// Called at an overflow of a sampling counter, between two instructions, with the counter's number.
@@ -59,19 +61,21 @@ class Machine {
 
   static constexpr u64 kNoLimit = ~u64{0};
 
-  /// Simulates up to `max_instructions` more (exactly, unless the program ends). May be called again after kLimit and
-  /// kStopped. Throws what a model or callback throws.
+  /// Simulates up to `max_instructions` more (exactly, unless the program ends). May be called again after
+  /// kLimit and kStopped. Throws what a model or callback throws.
   RunOutcome run(u64 max_instructions = kNoLimit);
   /// Ends run() within a quantum; safe in a signal handler and from another thread.
   void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
-  /// Adds a counter of `spec`, running from now. Returns its number. Throws Error when the event is not supported.
+  /// Adds a counter of `spec`, running from now. Returns its number. Throws Error when the event is not
+  /// supported.
   std::size_t count(const pmu::EventSpec& spec);
   /// As count(), and calls `callback` after every `period` events (>= 1), at exactly that instruction.
   std::size_t sample(const pmu::EventSpec& spec, u64 period, OverflowCallback callback);
   [[nodiscard]] const pmu::Counter& counter(std::size_t n) const;
 
-  /// Switches the LBR ring on, user mode only (MSR_LBR_SELECT.CPL_EQ_0), as `perf record -b` of user events does.
+  /// Switches the LBR ring on, user mode only (MSR_LBR_SELECT.CPL_EQ_0), as `perf record -b` of user events
+  /// does.
   void enable_lbr();
 
   [[nodiscard]] const cpu::Uarch& uarch() const;

@@ -16,7 +16,9 @@ using perfdata::BranchEntry;
 using perfdata::BranchFlags;
 
 /// Kernel addresses are the upper half.
-bool in_kernel(u64 address) { return static_cast<i64>(address) < 0; }
+bool in_kernel(u64 address) {
+  return static_cast<i64>(address) < 0;
+}
 
 /// Periods are chosen as if the event happened once a cycle: exact for cycles, a bound for all others.
 u64 default_period(const Machine& machine) {
@@ -51,7 +53,9 @@ perfdata::WriterConfig writer_config(const Machine& machine, const RecordConfig&
   w.cpu_id = part.cpuid_string();
   w.mem_kb = machine.memory_bytes() / 1024;
   w.cmdline = config.cmdline;
-  w.pmu_caps = {{"branches", std::to_string(part.lbr.depth)}, {"max_precise", "0"}, {"pmu_name", std::string(part.name)}};
+  w.pmu_caps = {{"branches", std::to_string(part.lbr.depth)},
+                {"max_precise", "0"},
+                {"pmu_name", std::string(part.name)}};
   return w;
 }
 
@@ -74,9 +78,18 @@ struct Recorder::State {
   }
 
   void mapping(const user::ExecMapping& m) {
-    writer.mmap2({.pid = user::kPid, .tid = user::kPid, .addr = m.address, .len = m.length, .pgoff = m.pgoff,
-                  .prot = m.prot, .flags = m.flags, .filename = m.filename, .build_id = build_id(m.filename),
-                  .major = m.major, .minor = m.minor, .inode = m.inode},
+    writer.mmap2({.pid = user::kPid,
+                  .tid = user::kPid,
+                  .addr = m.address,
+                  .len = m.length,
+                  .pgoff = m.pgoff,
+                  .prot = m.prot,
+                  .flags = m.flags,
+                  .filename = m.filename,
+                  .build_id = build_id(m.filename),
+                  .major = m.major,
+                  .minor = m.minor,
+                  .inode = m.inode},
                  machine.now_ns());
   }
 
@@ -100,17 +113,23 @@ struct Recorder::State {
   void sample(std::size_t event, u64 period) {
     const std::span<const BranchEntry> branches =
         config.branch_stacks ? branch_stack() : std::span<const BranchEntry>{};
-    writer.sample({.event = event, .ip = machine.cpu().rip, .pid = user::kPid, .tid = user::kPid,
-                   .time = machine.now_ns(), .cpu = 0, .period = period, .branches = branches});
+    writer.sample({.event = event,
+                   .ip = machine.cpu().rip,
+                   .pid = user::kPid,
+                   .tid = user::kPid,
+                   .time = machine.now_ns(),
+                   .cpu = 0,
+                   .period = period,
+                   .branches = branches});
   }
 };
 
 Recorder::Recorder(Machine& machine, RecordConfig config)
     : state_(std::make_unique<State>(machine, std::move(config))) {
   State& s = *state_;
-  s.writer.comm(user::kPid, user::kPid, machine.process().comm(), true, machine.now_ns());
-  for (const user::ExecMapping& m : machine.process().space().executable_mappings()) s.mapping(m);
-  machine.process().space().observe_executable([&s](const user::ExecMapping& m) { s.mapping(m); });
+  s.writer.comm(user::kPid, user::kPid, machine.process().name(), true, machine.now_ns());
+  for (const user::ExecMapping& m : machine.process().memory().executable_mappings()) s.mapping(m);
+  machine.process().memory().observe_executable([&s](const user::ExecMapping& m) { s.mapping(m); });
   if (s.config.branch_stacks) machine.enable_lbr();
   for (std::size_t k = 0; k < s.config.events.size(); ++k) {
     const SampledEvent& event = s.config.events[k];
@@ -120,13 +139,15 @@ Recorder::Recorder(Machine& machine, RecordConfig config)
 }
 
 Recorder::~Recorder() {
-  if (state_) state_->machine.process().space().observe_executable({});
+  if (state_) state_->machine.process().memory().observe_executable({});
 }
 
 perfdata::WriteSummary Recorder::finish(const RunOutcome& outcome) {
   State& s = *state_;
-  if (outcome.ended()) s.writer.exit(user::kPid, user::kPid, user::kParentPid, user::kParentPid, s.machine.now_ns());
-  return s.writer.finish();
+  if (outcome.ended())
+    s.writer.exit(user::kPid, user::kPid, user::kParentPid, user::kParentPid, s.machine.now_ns());
+  s.writer.finish();
+  return s.writer.summary();
 }
 
 }  // namespace lastbranch

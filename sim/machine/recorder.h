@@ -1,9 +1,9 @@
 #pragma once
 // From a running machine to perf.data: what `perf record` does around the kernel's perf events.
 //
-// Modelled: one event group sampled by period, branch stacks newest first, MMAP2 for every executable mapping with its
-// build-id, COMM, EXIT. Entries whose FROM is in the kernel are dropped as perf's software filter does since 2026.
-// Not: callchains, registers, several processes.
+// Modelled: one event group sampled by period, branch stacks newest first, MMAP2 for every executable mapping
+// with its build-id, COMM, EXIT. Entries whose FROM is in the kernel are dropped as perf's software filter
+// does since 2026. Not: callchains, registers, several processes.
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,8 +15,8 @@ namespace lastbranch {
 
 struct SampledEvent {
   pmu::EventSpec spec;
-  u64 period = 0;  ///< events between samples; 0: as many as make 4,000 samples per second of simulated time if it
-                   ///< happened every cycle
+  u64 period = 0;  ///< events between samples; 0: as many as make 4,000 samples per second of simulated time
+                   ///< if it happened every cycle
 };
 
 struct RecordConfig {
@@ -38,7 +38,8 @@ class Recorder {
   Recorder(const Recorder&) = delete;
   Recorder& operator=(const Recorder&) = delete;
 
-  /// Completes the file, whether the program ended or was stopped. Throws Error (disk full: see perfdata::Writer).
+  /// Completes the file, whether the program ended or was stopped. Throws Error (disk full: see
+  /// perfdata::Writer).
   perfdata::WriteSummary finish(const RunOutcome& outcome);
 
  private:
