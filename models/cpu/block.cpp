@@ -132,6 +132,7 @@ Block* BlockCache::build(Cpu& c, u64 paddr, u32 m) {
   const u64 va = c.rip;
   const u64 limit = (m & mode::kSingle) != 0 ? 1 : kMaxBlockInsns;
   u64 at = va;
+  u64 looked_at = va;  // end of the bytes that the block depends on
   draft.last_page = page_of(paddr);
   while (draft.insns.size() < limit && !draft.ended && page_of(at) == page_of(va)) {
     u8 bytes[15];
@@ -140,6 +141,7 @@ Block* BlockCache::build(Cpu& c, u64 paddr, u32 m) {
     Decoded d;
     DecodeStatus status = decoder_->decode({bytes, here}, at, d);
     u64 last_page = page_of(paddr);
+    looked_at = at + here;
     if (status == DecodeStatus::kTruncated && here < sizeof bytes) {
       u64 second = 0;
       if (!fetch_translate(c, at + here, second)) {
@@ -150,13 +152,20 @@ Block* BlockCache::build(Cpu& c, u64 paddr, u32 m) {
       std::memcpy(bytes + here, c.memory->host(second), sizeof bytes - here);
       status = decoder_->decode(bytes, at, d);
       last_page = page_of(second);
+      looked_at = at + sizeof bytes;
     }
-    if (status != DecodeStatus::kOk) {
+    if (status == DecodeStatus::kOk) {
+      looked_at = at + d.insn.length;
+    } else {
       d = Decoded{};
+      // Fifteen bytes without an end are too long an instruction: #GP(0). Others mean nothing: #UD.
+      if (status == DecodeStatus::kTruncated) {
+        d.insn.fn = ops_->special().fetch_fault;
+        d.insn.r2 = static_cast<u8>(Vector::kGP);
+      }
       d.insn.length = 1;
       d.info.facts = fact::kEndsBlock;
       d.info.may_fault = true;
-      last_page = page_of(paddr);
     }
     d.info.offset = static_cast<u16>(at - va);
     draft.ended = (d.info.facts & fact::kEndsBlock) != 0;
@@ -177,11 +186,11 @@ Block* BlockCache::build(Cpu& c, u64 paddr, u32 m) {
   b->va = va;
   b->paddr = paddr;
   b->paddr_last_page = draft.last_page;
-  b->bytes = static_cast<u32>(at - va);
+  b->bytes = static_cast<u32>(looked_at - va);
   b->mode = m;
   for (std::size_t k = 0; k < n; ++k) {
     Decoded& d = draft.insns[k];
-    d.insn.fn = choose(*ops_, d);
+    if (d.insn.fn == nullptr) d.insn.fn = choose(*ops_, d);
     new (&code[k]) Insn(d.insn);
     new (&b->info[k]) InsnInfo(d.info);
     count_facts(b->counts, d.info.facts);

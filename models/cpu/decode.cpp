@@ -376,7 +376,10 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, u64 va, Decoded& out) co
   ZydisDecodedInstruction z;
   ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
   const ZyanStatus status = ZydisDecoderDecodeFull(&state_->decoder, bytes.data(), bytes.size(), &z, ops);
-  if (status == ZYDIS_STATUS_NO_MORE_DATA) return DecodeStatus::kTruncated;
+  // Of fifteen bytes that are not the whole instruction, both say the same.
+  if (status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG) {
+    return DecodeStatus::kTruncated;
+  }
   if (!ZYAN_SUCCESS(status)) return DecodeStatus::kInvalid;
 
   out = Decoded{};

@@ -368,6 +368,24 @@ TEST_F(RemapTest, an_instruction_across_pages_dies_with_either_page) {
   EXPECT_EQ(run_from(0x400ffe), 0x30u);
 }
 
+/// What is no instruction depends on all the bytes that were looked at, not only on its first.
+TEST_F(RemapTest, an_undefined_instruction_becomes_one_by_its_second_byte) {
+  walker.pages = {{0x400000, 0x1000}, {0x401000, 0x5000}};
+  put(0x1100, {0xc6, 0x04, 0x25, 0x40, 0x00, 0x40, 0x00, 0xc8, 0xe9, 0x32, 0xff, 0xff, 0xff});  // mov [0x400040]; jmp
+  put(0x1200, {0xc6, 0x04, 0x25, 0x00, 0x10, 0x40, 0x00, 0xc8, 0xe9, 0xf2, 0x0d, 0x00, 0x00});  // mov [0x401000]; jmp
+  put(0x103f, {0x0f, 0x04, 0xcc});  // becomes 0f c8: bswap eax
+  put(0x1fff, {0x0f});
+  put(0x5000, {0x04, 0xcc});
+  for (const u64 start : {u64{0x40003f}, u64{0x400fff}}) {
+    core.cpu().rip = start;
+    EXPECT_EQ(core.run(10).why, cpu::Exit::kFault);
+    EXPECT_EQ(core.cpu().fault.vector, Vector::kUD);
+    EXPECT_EQ(core.cpu().rip, start);
+  }
+  EXPECT_EQ(run_from(0x400100), 0u);
+  EXPECT_EQ(run_from(0x400200), 0u);
+}
+
 TEST_F(RemapTest, an_intercepted_instruction_is_completed_by_the_board) {
   walker.pages = {{0x400000, 0x1000}};
   put(0x1000, {0xff, 0xc0, 0x0f, 0x05, 0xff, 0xc0, 0xcc});  // inc eax; syscall; inc eax; int3
