@@ -47,7 +47,7 @@ class Lbr {
 
   /// Records now in the ring, newest first, up to the first empty one; never more than `out` holds. Returns
   /// how many.
-  std::size_t read(std::span<Entry> out) const;
+  [[nodiscard]] std::size_t read(std::span<Entry> out) const;
   /// The same as a vector.
   [[nodiscard]] std::vector<Entry> entries() const;
   /// Record `i` of the ring (the number in its MSRs' names), empty or not; `i` < depth.

@@ -135,7 +135,7 @@ class CoreModule final : public sc_core::sc_module, public BusAccess {
     cycles_ += cycles;
     // From the clock, not by adding periods: a period is no whole number of time steps. An interrupt wakes a
     // halted core in the middle of a cycle, whose begin is past.
-    const sc_core::sc_time now = sc_core::sc_time_stamp();
+    const sc_core::sc_time& now = sc_core::sc_time_stamp();
     const sc_core::sc_time local = clock_.time_of(cycles_);
     keeper_.set(local > now ? local - now : sc_core::SC_ZERO_TIME);
   }

@@ -103,6 +103,7 @@ TEST(SimContext, machines_give_their_memory_back) {
 
 TEST(SimContext, hundreds_of_machines_at_the_same_time) {
   std::vector<std::unique_ptr<TestMachine>> machines;
+  machines.reserve(200);
   for (int n = 0; n < 200; ++n) machines.push_back(std::make_unique<TestMachine>());
   for (int round = 1; round <= 3; ++round) {
     for (auto& m : machines) m->run(10);
@@ -235,6 +236,7 @@ TEST(SimContext, host_threads_take_turns) {
   constexpr int kThreads = 4;
   std::vector<int> ticks(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&ticks, t] {
       TestMachine m;
