@@ -1,0 +1,97 @@
+#include "apps/lastbranch/list_tables.h"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "models/cpu/op_table.h"
+#include "models/lbr/lbr.h"
+#include "models/pmu/events.h"
+#include "sim/base/msr_bus.h"
+#include "sim/machine/hub.h"
+#include "sim/user/syscall_table.h"
+
+namespace lastbranch::cli {
+namespace {
+
+std::string yes_no(bool yes) {
+  return yes ? "yes" : "no";
+}
+
+/// Fixed counters have no event select; their pseudo codes begin at 0100H.
+std::string code_text(pmu::Code code) {
+  if ((code & 0xff) == 0) return fmt::format("fixed {}", (code >> 8) - 1);
+  return fmt::format("r{:04x}", code);
+}
+
+}  // namespace
+
+Table list_events(const cpu::Uarch& part) {
+  const EventList list = part.pmu.events;
+  Table table{.columns = {"name", "code", "counted", "description"}, .rows = {}};
+  for (const pmu::Alias& alias : pmu::aliases()) {
+    const pmu::Event* event = pmu::find(list, alias.name);
+    if (event == nullptr) continue;
+    table.rows.push_back({std::string(alias.name), code_text(event->code(list)), yes_no(event->supported()),
+                          fmt::format("= {}", event->name)});
+  }
+  for (const pmu::Event& event : pmu::events()) {
+    if (!event.exists(list)) continue;
+    table.rows.push_back({std::string(event.name), code_text(event.code(list)), yes_no(event.supported()),
+                          std::string(event.description)});
+  }
+  return table;
+}
+
+Table list_uarchs(const cpu::Uarch&) {
+  Table table{.columns = {"name", "core", "cpuid", "lbr_depth", "lbr_format", "part"}, .rows = {}};
+  for (const cpu::Uarch& u : cpu::uarchs()) {
+    table.rows.push_back({std::string(u.name), std::string(u.title), u.cpuid_string(),
+                          std::to_string(u.lbr.depth), std::to_string(static_cast<unsigned>(u.lbr.format)),
+                          std::string(u.brand)});
+  }
+  return table;
+}
+
+Table list_msrs(const cpu::Uarch& part) {
+  lbr::Lbr lbr(part.lbr);
+  MsrBus bus;
+  bus.attach(lbr.rows(), &lbr);
+  Table table{.columns = {"index", "name", "writable", "reset"}, .rows = {}};
+  for (const MsrBus::Listed& row : bus.list()) {
+    table.rows.push_back({fmt::format("{:#x}", row.index), row.name, fmt::format("{:#x}", row.writable),
+                          fmt::format("{:#x}", row.reset)});
+  }
+  return table;
+}
+
+Table list_params(const cpu::Uarch& part) {
+  Table table{.columns = {"field", "value", "unit", "can be set", "meaning"}, .rows = {}};
+  for (const cpu::UarchField& field : cpu::uarch_fields()) {
+    table.rows.push_back({std::string(field.name), field.get(part), std::string(field.unit),
+                          yes_no(field.set != nullptr), std::string(field.meaning)});
+  }
+  return table;
+}
+
+Table list_syscalls(const cpu::Uarch&) {
+  constexpr u64 kNumbers = 512;
+  Table table{.columns = {"number", "name", "answer"}, .rows = {}};
+  for (u64 number = 0; number < kNumbers; ++number) {
+    const user::SyscallRow* row = user::find_syscall(number);
+    if (row == nullptr) continue;
+    table.rows.push_back(
+        {std::to_string(number), row->name, row->serve != nullptr ? "served" : strerrorname_np(row->fails)});
+  }
+  return table;
+}
+
+Table list_instructions(const cpu::Uarch&) {
+  Table table{.columns = {"mnemonic"}, .rows = {}};
+  for (const std::string_view mnemonic : cpu::op_table<FastPolicies>().mnemonics()) {
+    table.rows.push_back({std::string(mnemonic)});
+  }
+  return table;
+}
+
+}  // namespace lastbranch::cli

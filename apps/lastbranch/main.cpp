@@ -1,0 +1,86 @@
+// lastbranch: runs x86-64 Linux programs on a simulated core, with a command line shaped like perf's.
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "apps/lastbranch/close_names.h"
+#include "apps/lastbranch/command.h"
+#include "apps/lastbranch/output.h"
+#include "sim/base/error.h"
+
+namespace lastbranch::cli {
+namespace {
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  CommandFunction function;
+};
+
+constexpr std::array<Command, 6> kCommands = {
+    {{"run", "run a program", run_command},
+     {"stat", "run a program and count events", stat_command},
+     {"record", "run a program and write samples with their last branches to perf.data", record_command},
+     {"script", "print the samples of a perf.data file", script_command},
+     {"report", "print the hottest branches of a perf.data file", report_command},
+     {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}}};
+
+std::string general_help() {
+  std::string text = "usage: lastbranch COMMAND [options] [--] [program [arguments]]\n\n";
+  for (const Command& c : kCommands) text += fmt::format("  {:<8} {}\n", c.name, c.summary);
+  text +=
+      "\n'lastbranch COMMAND --help' tells a command's options. The program's own input, output and exit\n"
+      "status pass through; lastbranch itself exits with 1 when its output cannot be written, with 2 when "
+      "an\n"
+      "option or a file is bad, and with 128 + n when signal n ended the program or the run.\n";
+  return text;
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  Output out(stdout, "standard output");
+  const std::string name = arguments.empty() ? "" : arguments[0];
+  if (name == "help" || name == "--help" || name == "-h") {
+    if (name == "help" && arguments.size() > 1) return dispatch({arguments[1], "--help"});
+    out.write(general_help());
+    out.finish();
+    return kSuccess;
+  }
+  if (name == "version" || name == "--version" || name == "-v") {
+    out.write("lastbranch " LASTBRANCH_VERSION "\n");
+    out.finish();
+    return kSuccess;
+  }
+  std::vector<std::string> names;
+  for (const Command& c : kCommands) {
+    if (c.name == name) return c.function({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(c.name);
+  }
+  const std::string near = close_names(name, names);
+  throw Error("expected a command ({}), found {}{}", fmt::join(names, ", "),
+              name.empty() ? "none" : fmt::format("'{}'", name), near.empty() ? "" : "; close: " + near);
+}
+
+}  // namespace
+}  // namespace lastbranch::cli
+
+int main(int argc, char** argv) {
+  using namespace lastbranch;
+  try {
+    return cli::dispatch({argv + 1, argv + argc});
+  } catch (const Error& error) {
+    cli::complain(error.what());
+    return cli::kBadInput;
+  } catch (const cli::OutputError& error) {
+    cli::complain(error.what());
+    return cli::kOutputFailed;
+  } catch (const std::bad_alloc&) {
+    cli::complain("out of memory");
+    return cli::kOutputFailed;
+  } catch (const std::exception& error) {
+    cli::complain(error.what());
+    return cli::kOutputFailed;
+  }
+}

@@ -1,0 +1,124 @@
+// lastbranch record: the program, sampled into perf.data.
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+
+#include "apps/lastbranch/command.h"
+#include "apps/lastbranch/file_options.h"
+#include "apps/lastbranch/machine_options.h"
+#include "apps/lastbranch/notes.h"
+#include "apps/lastbranch/output.h"
+#include "apps/lastbranch/simulation.h"
+#include "sim/base/error.h"
+#include "sim/machine/recorder.h"
+
+namespace lastbranch::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr std::string_view kDefaultEvent = "cycles:u";
+
+Syntax record_syntax() {
+  Syntax syntax{.command = "record",
+                .usage = kProgramUsage,
+                .summary = "Runs a program on a simulated core and writes samples of it to a perf.data file.",
+                .words = Words::kProgram};
+  syntax.options.add_options()  //
+      ("event,e", po::value<std::vector<std::string>>()->value_name("LIST"),
+       "events to sample; see 'list events' (default: cycles:u); may be repeated")          //
+      ("count,c", po::value<std::string>()->value_name("N"), "events between two samples")  //
+      ("freq,F", po::value<std::string>()->value_name("HZ"),
+       fmt::format("samples per second of simulated time (default: {})", kDefaultFrequency).c_str())    //
+      ("branch-any,b", "record last branches with each sample")                                         //
+      ("branch-filter,j", po::value<std::string>()->value_name("LIST"), "the same; only any,u")         //
+      ("raw-lbr", "keep last branches that come from the kernel")                                       //
+      ("output,o", po::value<std::string>()->value_name("FILE"), "file to write (default: perf.data)")  //
+      ("quiet,q", "do not say at the end what was written");
+  add_machine_options(syntax.options);
+  return syntax;
+}
+
+/// Whether branch stacks are wanted. Throws Error for filters other than the whole of user mode.
+bool wants_branches(const Arguments& arguments) {
+  if (!arguments.has("branch-filter")) return arguments.has("branch-any");
+  const std::string& list = arguments.text("branch-filter");
+  bool any = false;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t comma = std::min(list.find(',', at), list.size());
+    const std::string_view filter = std::string_view(list).substr(at, comma - at);
+    if (filter != "any" && filter != "u") {
+      throw Error("--branch-filter: expected any and u, the filters that are supported now, found '{}'",
+                  filter);
+    }
+    any = any || filter == "any";
+    at = comma + 1;
+  }
+  if (!any) throw Error("--branch-filter: expected any with u, found '{}'", list);
+  return true;
+}
+
+/// Events between samples; 0: the recorder's default.
+u64 period(const Arguments& arguments, const cpu::Uarch& part) {
+  if (arguments.has("count") && arguments.has("freq")) {
+    throw Error("record: expected one of --count and --freq, found both");
+  }
+  if (arguments.has("count")) return arguments.number("count", 1);
+  return arguments.has("freq") ? std::max<u64>(1, part.frequency_hz / arguments.number("freq", 1)) : 0;
+}
+
+RecordConfig record_config(const Arguments& arguments, const std::vector<std::string>& words) {
+  const cpu::Uarch chosen = part(arguments);
+  const std::vector<std::string> lists =
+      arguments.has("event") ? arguments.texts("event") : std::vector{std::string(kDefaultEvent)};
+  const u64 every = period(arguments, chosen);
+  RecordConfig config;
+  config.path = arguments.text_or("output", kDefaultDataFile);
+  for (pmu::EventSpec& spec : parse_event_lists(chosen, lists)) {
+    if (!spec.supported())
+      throw Error("event '{}': known on {}, but no model supplies it yet", spec.text, chosen.name);
+    config.events.push_back({std::move(spec), every});
+  }
+  config.branch_stacks = wants_branches(arguments);
+  config.raw_lbr = arguments.has("raw-lbr");
+  if (config.raw_lbr && !config.branch_stacks)
+    throw Error("record: --raw-lbr: expected -b with it, found none");
+  if (config.branch_stacks && chosen.lbr.depth == 0) {
+    throw Error("record: -b: expected a part with last-branch records, found {}", chosen.name);
+  }
+  config.cmdline = {"lastbranch", "record"};
+  config.cmdline.insert(config.cmdline.end(), words.begin(), words.end());
+  return config;
+}
+
+/// Completes the file. What could not be written is no bad input.
+perfdata::WriteSummary finish(Recorder& recorder, const RunOutcome& outcome) {
+  try {
+    return recorder.finish(outcome);
+  } catch (const Error& error) {
+    throw OutputError(error.what());
+  }
+}
+
+}  // namespace
+
+int record_command(const std::vector<std::string>& words) {
+  const Syntax syntax = record_syntax();
+  const Arguments arguments = parse_arguments(syntax, words);
+  if (show_help(syntax, arguments)) return kSuccess;
+  const u64 limit = instruction_limit(arguments);
+  const RecordConfig config = record_config(arguments, words);
+  Machine machine(machine_config(syntax.command, arguments));
+  const StopSignals signals(machine);
+  Recorder recorder(machine, config);
+
+  const Ending ending = simulate(machine, signals, limit);
+  for (const std::string& note : notes(machine, ending)) complain(note);
+  const perfdata::WriteSummary summary = finish(recorder, ending.outcome);
+  if (!arguments.has("quiet")) {
+    complain(fmt::format("{}: {} samples, {} bytes", config.path, summary.samples, summary.bytes));
+  }
+  return ending.exit_status();
+}
+
+}  // namespace lastbranch::cli

@@ -1,0 +1,45 @@
+#include "apps/lastbranch/stop_signals.h"
+
+#include <atomic>
+
+#include <unistd.h>
+
+namespace lastbranch::cli {
+namespace {
+
+// A handler reaches nothing but globals.
+std::atomic<Machine*> g_machine = nullptr;
+std::atomic<int> g_received = 0;
+static_assert(std::atomic<Machine*>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+void stop(int signal) {
+  int none = 0;
+  if (!g_received.compare_exchange_strong(none, signal)) _exit(128 + signal);
+  if (Machine* machine = g_machine.load()) machine->request_stop();
+}
+
+}  // namespace
+
+StopSignals::StopSignals(Machine& machine) {
+  g_received = 0;
+  g_machine = &machine;
+  for (std::size_t i = 0; i < kSignals.size(); ++i) {
+    const bool only_ignore = kSignals[i] == SIGPIPE || kSignals[i] == SIGXFSZ;
+    struct sigaction action {};
+    action.sa_handler = only_ignore ? SIG_IGN : stop;
+    // Without SA_RESTART: a system call of the program that waits on the host comes back to be stopped.
+    sigaction(kSignals[i], nullptr, &before_[i]);
+    if (only_ignore || before_[i].sa_handler != SIG_IGN) sigaction(kSignals[i], &action, nullptr);
+  }
+}
+
+StopSignals::~StopSignals() {
+  for (std::size_t i = 0; i < kSignals.size(); ++i) sigaction(kSignals[i], &before_[i], nullptr);
+  g_machine = nullptr;
+}
+
+int StopSignals::received() const {
+  return g_received;
+}
+
+}  // namespace lastbranch::cli

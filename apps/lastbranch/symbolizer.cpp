@@ -1,0 +1,50 @@
+#include "apps/lastbranch/symbolizer.h"
+
+#include <algorithm>
+#include <ranges>
+
+#include <fmt/format.h>
+
+#include "sim/base/error.h"
+#include "sim/load/file_reader.h"
+
+namespace lastbranch::cli {
+
+const CodeRange* Symbolizer::range_of(u64 address) const {
+  const auto newest_first = ranges_ | std::views::reverse;
+  const auto found =
+      std::ranges::find_if(newest_first, [&](const CodeRange& r) { return address - r.address < r.length; });
+  return found == newest_first.end() ? nullptr : &*found;
+}
+
+const Symbolizer::File& Symbolizer::file(const std::string& path) {
+  const auto [at, is_new] = files_.try_emplace(path);
+  if (is_new) {
+    try {
+      const load::FileReader reader(path);
+      at->second.segments = load::read_elf(reader).segments;
+      at->second.symbols = load::SymbolTable(reader);
+    } catch (const Error&) {
+      // Without symbols: "//anon", JIT code, or a file that has gone since.
+    }
+  }
+  return at->second;
+}
+
+std::string Symbolizer::describe(u64 address) {
+  const CodeRange* range = range_of(address);
+  if (range == nullptr) return "[unknown]";
+  const std::string name = range->file.substr(range->file.rfind('/') + 1);
+  const File& known = file(range->file);
+  const u64 offset = address - range->address + range->pgoff;
+  for (const load::Segment& s : known.segments) {
+    if (offset - s.offset >= s.file_bytes) continue;
+    const u64 linked = offset - s.offset + s.address;
+    if (const auto hit = known.symbols.find(linked))
+      return fmt::format("{}+{:#x} ({})", hit->name, hit->offset, name);
+    return fmt::format("{:#x} ({})", linked, name);
+  }
+  return fmt::format("{:#x} ({})", offset, name);
+}
+
+}  // namespace lastbranch::cli
