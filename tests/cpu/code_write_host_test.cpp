@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/cpu/int_rows.h"
+#include "tests/cpu/sse_rows.h"
 
 namespace lastbranch::host {
 namespace {
@@ -136,7 +137,8 @@ TEST(CodeWrites, a_faulting_store_across_the_end_changes_nothing) {
 /// Every instruction that stores, with a target in the granule of its own code but behind it: the store is executed
 /// alone and the block decoded anew, and nothing else may differ.
 TEST(CodeWrites, any_store_close_to_code) {
-  for (const auto rows : {arithmetic_rows(), shift_rows(), move_rows(), bit_rows(), condition_rows(), stack_rows()}) {
+  for (const auto rows : {arithmetic_rows(), shift_rows(), move_rows(), bit_rows(), condition_rows(), stack_rows(),
+                          xmm_move_rows()}) {
     std::vector<Row> near(rows.begin(), rows.end());
     for (Row& row : near) row.options.near_code = true;
     check_rows(near, 12);

@@ -182,7 +182,8 @@ u64 choose_target(Rng& rng, u64 address, unsigned bits, const RowOptions& option
   // The stack is left to the stack instructions.
   u64 target = kData + rng.below(kPageSize + 0x400);
   const u64 alignment = std::bit_ceil(size == 0 ? 1 : size);
-  if (size >= 16 ? options.align && !rng.one_in(12) : rng.one_in(2)) target &= ~(alignment - 1);
+  const bool astray = options.fault_one_in != 0 && rng.one_in(12);
+  if (size >= 16 ? options.align && !astray : rng.one_in(2)) target &= ~(alignment - 1);
   return target;
 }
 

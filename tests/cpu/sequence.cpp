@@ -1,6 +1,7 @@
 #include "tests/cpu/sequence.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <Zydis/Zydis.h>
@@ -53,13 +54,19 @@ Ignore Sequence::ignore_at(u64 rip) const {
   return ignore;
 }
 
-SequenceGenerator::SequenceGenerator(u64 seed) : generator(seed) {
+SequenceGenerator::SequenceGenerator(u64 seed, std::initializer_list<std::span<const Row>> more) : generator(seed) {
   for (const auto rows : {arithmetic_rows(), arithmetic_rows(), shift_rows(), multiply_rows(), move_rows(), move_rows(),
                           condition_rows(), bit_rows(), stack_rows()}) {
-    for (const Row& row : rows) {
-      if (row.options.alone) continue;
-      for (Form& form : expand(row.forms)) candidates_.push_back({&row, std::move(form)});
-    }
+    add(rows);
+  }
+  for (const auto rows : more) add(rows);
+}
+
+void SequenceGenerator::add(std::span<const Row> rows) {
+  for (const Row& row : rows) {
+    const Ignore& i = row.options.ignore;
+    if (row.options.alone || i.fsw != 0 || i.mxcsr != 0 || i.x87 || i.pf_write || !i.x87_pointers) continue;
+    for (Form& form : expand(row.forms)) candidates_.push_back({&row, std::move(form)});
   }
 }
 

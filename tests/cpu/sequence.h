@@ -1,8 +1,9 @@
 #pragma once
 // Random sequences of general-purpose instructions with forward branches. They find what single instructions cannot:
 // flags left lazy or held to be dead, comparisons fused with branches, state of a block left in its middle.
-#include <array>
+#include <initializer_list>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ struct SequenceOptions {
 
 class SequenceGenerator {
  public:
-  explicit SequenceGenerator(u64 seed);
+  /// General-purpose instructions, and those of `more` that need nothing prepared and ignore only flags.
+  explicit SequenceGenerator(u64 seed, std::initializer_list<std::span<const Row>> more = {});
   void make(const SequenceOptions& options, Sequence& out);
   Generator generator;
 
@@ -47,6 +49,7 @@ class SequenceGenerator {
     unsigned size;      ///< bytes of it
     std::size_t target; ///< number of the instruction
   };
+  void add(std::span<const Row> rows);
   void append_branch(const SequenceOptions& options, std::size_t n, Sequence& out);
   bool append_plain(const SequenceOptions& options, Sequence& out);
   void append_patch(std::size_t n, Sequence& out);

@@ -6,6 +6,7 @@
 
 #include "tests/cpu/host_oracle.h"
 #include "tests/cpu/sequence.h"
+#include "tests/cpu/sse_rows.h"
 
 namespace lastbranch::host {
 namespace {
@@ -61,6 +62,20 @@ TEST(SequenceHost, pieces_of_any_size_make_no_difference) {
       simulated().run(w->sequence.instance.before, w->simulated, kEnough, piece);
       ASSERT_TRUE(same(*w, fmt::format("sequence {} in pieces of {}", n, piece)));
     }
+  }
+}
+
+/// Vector instructions among the others: their flags (COMISD, PTEST), their faults and MXCSR's sticky bits.
+TEST(SequenceHost, sequences_with_vector_instructions_agree) {
+  const auto w = work();
+  SequenceGenerator sequences(10, {xmm_move_rows(), xmm_integer_rows(), xmm_shuffle_rows(), xmm_float_rows(),
+                                   xmm_convert_rows()});
+  for (unsigned n = 0; n < 2000; ++n) {
+    sequences.make({.length = 40, .fault_one_in = n % 2 == 0 ? 0u : 100u, .patches = n % 8 == 0, .rounds = 1 + n % 3},
+                   w->sequence);
+    NativeCpu::instance().step(w->sequence.instance.before, kEnough, w->native);
+    simulated().run(w->sequence.instance.before, w->simulated, kEnough, n % 5 == 0 ? 3 : 0);
+    ASSERT_TRUE(same(*w, fmt::format("sequence {}", n)));
   }
 }
 
