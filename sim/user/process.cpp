@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 
 #include "models/cpu/control.h"
+#include "models/cpu/decode.h"
 #include "sim/base/assert.h"
 #include "sim/base/error.h"
 #include "sim/load/symbols.h"
@@ -20,6 +22,16 @@ using cpu::Cpu;
 
 constexpr u8 kUserLevel = 3, kKernelLevel = 0;
 constexpr u16 kUserCode = 0x33, kUserData = 0x2b;
+
+/// A program that goes on after SIGILL may have met what the part would execute: that is to be seen. UD2 means it.
+void tally_instruction(Kernel& k, u64 address) {
+  std::array<u8, 15> bytes{};
+  std::size_t size = bytes.size();
+  while (size > 0 && !k.memory.copy_in(bytes.data(), address, size)) --size;
+  if (size >= 2 && bytes[0] == 0x0f && bytes[1] == 0x0b) return;
+  const std::string text = cpu::describe_instruction({bytes.data(), size}, address);
+  k.tally.refuse(~u64{0}, fmt::format("instruction {} at {:#x}", text, address), "SIGILL");
+}
 
 bool is_trap(Vector v) { return v == Vector::kBP || v == Vector::kDB || v == Vector::kOF; }
 
@@ -104,8 +116,10 @@ Process::Next Process::fault() {
   death_.fault = c.fault;
   death_.reason = describe_fault(c.fault, k.memory);
   k.signals.force(info);
+  const u64 at = c.rip;
   int handlers = 0;
   if (!deliver_signals(handlers)) return Next::kKilled;
+  if (death_.fault.vector == Vector::kUD) tally_instruction(k, at);
   death_ = {};
   branches_->far_branch(BranchKind::kIret, kernel::kIret, c.rip, kKernelLevel, kUserLevel);
   return Next::kContinue;

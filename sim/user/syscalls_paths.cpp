@@ -82,14 +82,28 @@ i64 sys_creat(Kernel& k, const Args& a) { return open_at(k, AT_FDCWD, a[0], O_CR
 struct Place {
   HostFd folder;
   std::string name;
+  bool slash = false;  ///< the path ended in '/': only a folder will do
 };
+/// Mode of what is there now, a link not followed; 0 when nothing is.
+u32 mode_there(const Place& p) {
+  struct stat st {};
+  return ::fstatat(p.folder.get(), p.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_mode : 0;
+}
 i64 place_of(Kernel& k, int folder, u64 pointer, Place& place) {
   std::string path;
   if (const i64 error = path_argument(k, folder, pointer, path); error != 0) return error;
   if (find_virtual(k, path)) return -EACCES;
   place.folder = k.paths.parent(path, place.name);
+  place.slash = path.size() > 1 && path.back() == '/';
   if (!place.folder.ok()) return place.folder.get();
   return k.config.read_only ? -EROFS : 0;
+}
+
+/// As place_of, for a new name that is no folder's.
+i64 place_of_new(Kernel& k, int folder, u64 pointer, Place& p) {
+  const i64 error = place_of(k, folder, pointer, p);
+  if (error != 0 || !p.slash) return error;
+  return mode_there(p) != 0 ? -EEXIST : -ENOENT;
 }
 
 i64 make_directory(Kernel& k, int folder, u64 pointer, u32 mode) {
@@ -103,7 +117,7 @@ i64 sys_mkdirat(Kernel& k, const Args& a) { return make_directory(k, a.i(0), a[1
 
 i64 make_node(Kernel& k, int folder, u64 pointer, u32 mode, u64 device) {
   Place p;
-  if (const i64 error = place_of(k, folder, pointer, p); error != 0) return error;
+  if (const i64 error = place_of_new(k, folder, pointer, p); error != 0) return error;
   const FileMaskScope mask(k);
   return result_of(::mknodat(p.folder.get(), p.name.c_str(), mode, device));
 }
@@ -114,6 +128,10 @@ i64 unlink_at(Kernel& k, int folder, u64 pointer, int flags) {
   Place p;
   if ((flags & ~AT_REMOVEDIR) != 0) return -EINVAL;
   if (const i64 error = place_of(k, folder, pointer, p); error != 0) return error;
+  if (p.slash && (flags & AT_REMOVEDIR) == 0) {
+    const u32 there = mode_there(p);
+    return there == 0 ? -ENOENT : S_ISDIR(there) ? -EISDIR : -ENOTDIR;
+  }
   return result_of(::unlinkat(p.folder.get(), p.name.c_str(), flags));
 }
 i64 sys_unlink(Kernel& k, const Args& a) { return unlink_at(k, AT_FDCWD, a[0], 0); }
@@ -124,6 +142,7 @@ i64 rename_at(Kernel& k, int from_folder, u64 from, int to_folder, u64 to, u32 f
   Place source, target;
   if (const i64 error = place_of(k, from_folder, from, source); error != 0) return error;
   if (const i64 error = place_of(k, to_folder, to, target); error != 0) return error;
+  if ((source.slash || target.slash) && mode_there(source) != 0 && !S_ISDIR(mode_there(source))) return -ENOTDIR;
   return result_of(::renameat2(source.folder.get(), source.name.c_str(), target.folder.get(), target.name.c_str(), flags));
 }
 i64 sys_rename(Kernel& k, const Args& a) { return rename_at(k, AT_FDCWD, a[0], AT_FDCWD, a[1], 0); }
@@ -136,7 +155,7 @@ i64 link_at(Kernel& k, int from_folder, u64 from, int to_folder, u64 to, int fla
   const Object object = find_object(k, from_folder, path, (flags & AT_SYMLINK_FOLLOW) != 0);
   if (!object.ok()) return object.fd;
   Place target;
-  if (const i64 error = place_of(k, to_folder, to, target); error != 0) return error;
+  if (const i64 error = place_of_new(k, to_folder, to, target); error != 0) return error;
   if (object.fd < 0) return -EPERM;
   return result_of(::linkat(AT_FDCWD, descriptor_path(object.fd).c_str(), target.folder.get(), target.name.c_str(),
                             AT_SYMLINK_FOLLOW));
@@ -148,7 +167,7 @@ i64 symlink_at(Kernel& k, u64 text, int folder, u64 pointer) {
   std::string target;
   if (const i64 error = k.memory.read_string(text, target); error != 0) return error;
   Place p;
-  if (const i64 error = place_of(k, folder, pointer, p); error != 0) return error;
+  if (const i64 error = place_of_new(k, folder, pointer, p); error != 0) return error;
   return result_of(::symlinkat(target.c_str(), p.folder.get(), p.name.c_str()));
 }
 i64 sys_symlink(Kernel& k, const Args& a) { return symlink_at(k, a[0], AT_FDCWD, a[1]); }
