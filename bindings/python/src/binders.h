@@ -1,0 +1,16 @@
+#pragma once
+// The parts of the module lastbranch._core, one function each.
+#include <pybind11/pybind11.h>
+
+namespace lastbranch::python {
+
+/// Exceptions and the version.
+void bind_base(pybind11::module_& m);
+/// What there is to choose from: microarchitectures, their fields, events.
+void bind_listing(pybind11::module_& m);
+/// The machine.
+void bind_machine(pybind11::module_& m);
+/// Samples and branch records as NumPy arrays.
+void bind_samples(pybind11::module_& m);
+
+}  // namespace lastbranch::python

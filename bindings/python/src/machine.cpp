@@ -1,0 +1,204 @@
+#include <cstring>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <pybind11/stl.h>
+
+#include "bindings/python/src/arrays.h"
+#include "bindings/python/src/binders.h"
+#include "bindings/python/src/session.h"
+#include "models/cpu/decode.h"
+#include "sim/base/error.h"
+
+namespace lastbranch::python {
+namespace {
+
+namespace py = pybind11;
+
+using Overrides = std::vector<std::pair<std::string, u64>>;
+
+std::unique_ptr<Session> make_session(const std::vector<std::string>& arguments,
+                                      const std::vector<std::string>& environment, const std::string& uarch,
+                                      const Overrides& overrides, const std::string& root, bool read_only,
+                                      u64 seed, const StreamFds& streams) {
+  MachineConfig config;
+  config.uarch = uarch;
+  config.overrides = overrides;
+  config.process.arguments = arguments;
+  config.process.environment = environment;
+  config.process.root = root;
+  config.process.read_only = read_only;
+  config.process.seed = seed;
+  return std::make_unique<Session>(std::move(config), streams);
+}
+
+/// ("exited" | "killed" | "limit" | "stopped", exit status or signal).
+py::tuple run(Session& s, std::optional<u64> max_instructions) {
+  const RunOutcome outcome = s.run(max_instructions.value_or(Machine::kNoLimit));
+  constexpr std::array kHow = {"exited", "killed", "limit", "stopped"};
+  return py::make_tuple(kHow.at(static_cast<std::size_t>(outcome.how)), outcome.status);
+}
+
+std::size_t count(Session& s, const std::string& event) {
+  Machine& m = s.machine();
+  return m.count(pmu::parse_event(m.uarch().pmu.events, m.uarch().name, event));
+}
+
+std::map<std::string_view, u64> facts(Session& s) {
+  std::map<std::string_view, u64> totals;
+  for (std::size_t k = 0; k < kEvCount; ++k)
+    totals[kEvNames.at(k)] = s.machine().ledger().total(static_cast<Ev>(k));
+  return totals;
+}
+
+py::dict registers(Session& s) {
+  constexpr std::array kNames = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                 "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+  cpu::Cpu& c = s.machine().cpu();
+  py::dict values;
+  for (std::size_t k = 0; k < kNames.size(); ++k) values[kNames.at(k)] = c.r.at(k);
+  values["rip"] = c.rip;
+  values["rflags"] = c.flags();
+  values["fs_base"] = c.fs_base();
+  values["gs_base"] = c.gs_base();
+  return values;
+}
+
+py::bytes read_memory(Session& s, u64 address, u64 size) {
+  std::string data(size, '\0');
+  if (!s.machine().process().memory().copy_in(data.data(), address, size)) {
+    throw Error("memory at {:#x}: expected {} readable bytes, found a hole", address, size);
+  }
+  return py::bytes(data);
+}
+
+py::list mappings(Session& s) {
+  py::list rows;
+  for (const user::ExecMapping& m : s.machine().process().memory().executable_mappings()) {
+    rows.append(py::make_tuple(m.address, m.length, m.pgoff, m.filename));
+  }
+  return rows;
+}
+
+py::list refused_calls(Session& s) {
+  py::list rows;
+  for (const user::RefusedCall& call : s.machine().process().refused_calls()) {
+    rows.append(py::make_tuple(call.name, call.reason, call.count));
+  }
+  return rows;
+}
+
+/// What the program died of, one line; None when it did not.
+std::optional<std::string> death(Session& s) {
+  user::Process& process = s.machine().process();
+  const user::Death& d = process.death();
+  if (d.signal == 0) return std::nullopt;
+  std::string text = fmt::format("killed by signal {} ({}) at {}: {}", d.signal, ::strsignal(d.signal),
+                                 process.describe(d.rip), d.reason);
+  if (d.by_fault && d.fault.vector == Vector::kUD) {
+    std::array<u8, 15> bytes{};
+    std::size_t n = bytes.size();
+    while (n != 0 && !process.memory().copy_in(bytes.data(), d.rip, n)) --n;
+    text += ": " + cpu::describe_instruction({bytes.data(), n}, d.rip);
+  }
+  return text;
+}
+
+py::array lbr_entries(Session& s) {
+  const lbr::Lbr& ring = s.machine().lbr();
+  std::vector<BranchRow> rows;
+  for (const lbr::Entry& e : ring.entries()) rows.push_back(branch_row(ring.params().format, e));
+  return owning_array(std::move(rows));
+}
+
+u64 read_msr(Session& s, const std::string& name) {
+  return s.machine().msrs().read(name);
+}
+void write_msr(Session& s, const std::string& name, u64 value) {
+  s.machine().msrs().write(name, value);
+}
+std::vector<std::string> msr_names(Session& s) {
+  std::vector<std::string> names;
+  for (const MsrBus::Listed& m : s.machine().msrs().list()) names.push_back(m.name);
+  return names;
+}
+
+/// The events with their periods.
+std::vector<std::pair<std::string, u64>> collect(Session& s, const std::string& events, u64 period,
+                                                 bool raw_lbr) {
+  const std::vector<SampledEvent> parsed = s.parse(events, period);
+  s.collect(parsed, raw_lbr);
+  std::vector<std::pair<std::string, u64>> chosen;
+  for (const SampledEvent& e : parsed) chosen.emplace_back(e.spec.text, e.period);
+  return chosen;
+}
+
+py::tuple take_samples(Session& s) {
+  Samples taken = s.take_samples();
+  return py::make_tuple(owning_array(std::move(taken.samples)), owning_array(std::move(taken.branches)));
+}
+
+void record(Session& s, const std::string& path, const std::string& events, u64 period, bool raw_lbr,
+            const std::vector<std::string>& command_line) {
+  RecordConfig config;
+  config.path = path;
+  config.events = s.parse(events, period);
+  config.branch_stacks = true;
+  config.raw_lbr = raw_lbr;
+  config.cmdline = command_line;
+  s.record(std::move(config));
+}
+
+u64 finish_recording(Session& s) {
+  return s.finish_recording().samples;
+}
+
+}  // namespace
+
+void bind_machine(py::module_& m) {
+  py::class_<Session>(m, "Machine")
+      .def(py::init(&make_session), py::kw_only(), py::arg("arguments"), py::arg("environment"),
+           py::arg("uarch"), py::arg("overrides"), py::arg("root"), py::arg("read_only"), py::arg("seed"),
+           py::arg("streams"))
+      .def("run", &run, py::arg("max_instructions"))
+      .def("request_stop", [](Session& s) { s.request_stop(); })
+      .def("count", &count, py::arg("event"))
+      .def(
+          "counter", [](Session& s, std::size_t n) { return s.machine().counter(n).value(); },
+          py::arg("number"))
+      .def("facts", &facts)
+      .def_property_readonly("instructions", [](Session& s) { return s.machine().instructions(); })
+      .def_property_readonly("cycles", [](Session& s) { return s.machine().cycles(); })
+      .def_property_readonly("time_ns", [](Session& s) { return s.machine().now_ns(); })
+      .def("configuration", [](Session& s) { return s.machine().configuration(); })
+      .def("registers", &registers)
+      .def("read_memory", &read_memory, py::arg("address"), py::arg("size"))
+      .def("mappings", &mappings)
+      .def_property_readonly(
+          "resident_bytes",
+          [](Session& s) { return s.machine().process().memory().resident_pages() * kPageSize; })
+      .def(
+          "describe", [](Session& s, u64 address) { return s.machine().process().describe(address); },
+          py::arg("address"))
+      .def("refused_calls", &refused_calls)
+      .def("death", &death)
+      .def_property_readonly("lbr_depth", [](Session& s) { return s.machine().lbr().depth(); })
+      .def_property_readonly("lbr_enabled", [](Session& s) { return s.machine().lbr().enabled(); })
+      .def("lbr_enable", [](Session& s) { s.machine().enable_lbr(); })
+      .def("lbr_disable", [](Session& s) { s.machine().lbr().enable(false); })
+      .def("lbr_clear", [](Session& s) { s.machine().lbr().clear(); })
+      .def("lbr_entries", &lbr_entries)
+      .def("msr_names", &msr_names)
+      .def("read_msr", &read_msr, py::arg("name"))
+      .def("write_msr", &write_msr, py::arg("name"), py::arg("value"))
+      .def("collect", &collect, py::arg("events"), py::arg("period"), py::arg("raw_lbr"))
+      .def("take_samples", &take_samples)
+      .def("record", &record, py::arg("path"), py::arg("events"), py::arg("period"), py::arg("raw_lbr"),
+           py::arg("command_line"))
+      .def("finish_recording", &finish_recording);
+}
+
+}  // namespace lastbranch::python
