@@ -1,0 +1,156 @@
+"""record and script against the real perf."""
+
+import itertools
+import re
+import resource
+from pathlib import Path
+
+import pytest
+
+from tests.cli.support import busybox, compile_c, lastbranch, succeed, tool, words
+
+CALLS = """
+static int __attribute__((noinline)) leaf(int x) { return x * 3 + 1; }
+int main(void) {
+  volatile int sum = 0;
+  for (int i = 0; i < 20000; ++i) sum += leaf(i);
+  return 0;
+}
+"""
+
+
+def record(*options: str | Path, program: list[str], cwd: Path) -> Path:
+    done = lastbranch("record", "-o", "p.data", *options, "--", *program, cwd=cwd)
+    assert done.returncode == 0, words(done)
+    assert re.fullmatch(r"lastbranch: p\.data: \d+ samples, \d+ bytes\n", words(done))
+    return cwd / "p.data"
+
+
+def sha256(tmp_path: Path) -> list[str]:
+    (tmp_path / "text").write_bytes(b"a few words\n" * 4000)
+    return [busybox(), "sha256sum", "text"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-b", "-c", "10007"),
+        ("-j", "any,u", "-e", "instructions:u", "-c", "20011"),
+        ("-b", "-c", "50021", "-e", "cycles:u,branches:u"),
+        ("-b", "-c", "10007", "--raw-lbr"),
+        ("-b", "-c", "30011", "--uarch", "nehalem"),
+        ("-b", "-c", "30011", "--lbr-depth", "8"),
+        ("-c", "10007"),
+    ],
+    ids=" ".join,
+)
+def test_script_prints_what_perf_prints(options: tuple[str, ...], tmp_path: Path) -> None:
+    data = record(*options, program=sha256(tmp_path), cwd=tmp_path)
+    with_branches = "-b" in options or "-j" in options
+    choices = ["ip", "comm,tid,time,period,event,ip"] + (["ip,brstack"] if with_branches else [])
+    for fields in choices:
+        expected = succeed(tool("perf"), "script", "-F", fields, "-i", data)
+        done = lastbranch("script", "-F", fields, "-i", data)
+        assert (done.returncode, done.stderr) == (0, b"")
+        if fields == "comm,tid,time,period,event,ip":
+            # perf adds symbols to a lone ip; what is before them is the same.
+            assert done.stdout.count(b"\n") == expected.count(b"\n")
+        else:
+            assert done.stdout == expected, fields
+        assert expected.count(b"\n") > 10
+
+
+def test_perf_report_reads_it_as_its_own(tmp_path: Path) -> None:
+    data = record("-b", "-c", "10007", program=sha256(tmp_path), cwd=tmp_path)
+    report = succeed(tool("perf"), "report", "--stdio", "-i", data).decode()
+    assert "of event 'cycles:u'" in report
+    assert "busybox" in report
+    header = succeed(tool("perf"), "report", "--header-only", "-i", data).decode()
+    assert "GenuineIntel,6,94,3" in header
+    assert f"lastbranch record -o p.data -b -c 10007 -- {busybox()}" in header.replace("'", "")
+    build_ids = succeed(tool("perf"), "buildid-list", "-i", data).decode()
+    assert re.search(r"^[0-9a-f]{40} .*/busybox", build_ids, re.MULTILINE)
+
+
+def test_samples_come_every_period(tmp_path: Path) -> None:
+    data = record("-c", "10007", "-e", "instructions:u", program=sha256(tmp_path), cwd=tmp_path)
+    lines = lastbranch("script", "-F", "period,event", "-i", data).stdout.decode().splitlines()
+    assert {tuple(line.split()) for line in lines} == {("10007", "instructions:u:")}
+    counted = words(lastbranch("stat", "-x,", "-e", "instructions:u", "--", *sha256(tmp_path), cwd=tmp_path))
+    assert len(lines) == int(counted.split(",")[0]) // 10007
+
+
+def test_the_default_is_4000_samples_per_simulated_second(tmp_path: Path) -> None:
+    program = [busybox(), "awk", "BEGIN { for (i = 0; i < 40000; ++i) s += i }"]
+    times = []
+    for options in ((), ("-F", "4000")):
+        data = record(*options, program=program, cwd=tmp_path)
+        lines = lastbranch("script", "-F", "time", "-i", data).stdout.decode().split()
+        times.append([float(line.rstrip(":")) for line in lines])
+    assert times[0] == times[1]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times[0])]
+    assert len(gaps) > 3
+    assert all(gap == pytest.approx(1 / 4000, abs=2e-6) for gap in gaps)
+
+
+def test_two_runs_are_identical_to_the_byte(tmp_path: Path) -> None:
+    files = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        files.append(record("-b", "-c", "5003", program=["ls", "-a", "/etc"], cwd=tmp_path / name))
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_ring_has_the_depth_asked_for(tmp_path: Path) -> None:
+    program = [str(compile_c(CALLS, tmp_path / "calls"))]
+    for depth in (4, 8, 16, 32):
+        data = record("-b", "-c", "20011", "--lbr-depth", str(depth), program=program, cwd=tmp_path)
+        lines = lastbranch("script", "-F", "brstack", "-i", data).stdout.decode().splitlines()
+        assert {len(line.split()) for line in lines[1:]} == {depth}
+
+
+def test_raw_lbr_keeps_returns_from_the_kernel(tmp_path: Path) -> None:
+    kernel = re.compile(r"0xffffffff[0-9a-f]{8}/")
+    for options, expected in ((("-b", "-c", "1009"), False), (("-b", "-c", "1009", "--raw-lbr"), True)):
+        data = record(*options, program=["ls", "/"], cwd=tmp_path)
+        text = lastbranch("script", "-F", "brstack", "-i", data).stdout.decode()
+        assert bool(kernel.search(text)) == expected
+
+
+def test_report_names_the_hottest_branches(tmp_path: Path) -> None:
+    program = [str(compile_c(CALLS, tmp_path / "calls"))]
+    data = record("-b", "-c", "1009", program=program, cwd=tmp_path)
+    done = lastbranch("report", "-i", data, "-n", "3")
+    assert (done.returncode, done.stderr) == (0, b"")
+    first, _, *rows = done.stdout.decode().splitlines()
+    assert re.fullmatch(r"\d+ branches in \d+ samples, \d+ different", first)
+    assert len(rows) == 3
+    shown = "\n".join(rows)
+    assert re.search(r"main\+0x[0-9a-f]+ \(calls\) -> leaf\+0x0 \(calls\)$", shown, re.MULTILINE)
+    assert re.search(r"leaf\+0x[0-9a-f]+ \(calls\) -> main\+0x[0-9a-f]+ \(calls\)$", shown, re.MULTILINE)
+
+
+def test_a_full_disk_leaves_a_valid_file_or_none(tmp_path: Path) -> None:
+    for limit in (100, 3000, 20_000, 50_000):
+        data = tmp_path / f"p{limit}.data"
+        done = lastbranch(
+            *("record", "-b", "-c", "1009", "-o", data, "--", busybox(), "sha256sum", busybox()),
+            preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+        assert done.returncode == 1, words(done)
+        assert words(done).startswith(f"lastbranch: {data}: ")
+        assert words(done).count("\n") == 1
+        left = list(tmp_path.glob(".*"))
+        assert left == []
+        if data.exists():
+            text = succeed(tool("perf"), "script", "-F", "ip,brstack", "-i", data)
+            samples = text.count(b"\n")
+    assert data.exists()
+    assert samples > 10, "the largest limit leaves room for many"
+
+
+def test_script_reports_a_full_disk(tmp_path: Path) -> None:
+    data = record("-c", "10007", program=sha256(tmp_path), cwd=tmp_path)
+    done = lastbranch("script", "-i", data, "-o", "/dev/full")
+    assert done.returncode == 1
+    assert words(done) == "lastbranch: /dev/full: cannot be written: No space left on device\n"
