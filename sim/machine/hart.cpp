@@ -9,9 +9,9 @@ RunResult Hart::run(u64 cycles) {
   cpu::Cpu& c = core_.cpu();
   const u64 begin = this->cycles();
   const auto result = [&](RunEnd why) { return RunResult{this->cycles() - begin, why}; };
-  if (stop_.load(std::memory_order_relaxed)) return result(RunEnd::kStopped);
   while (this->cycles() - begin < cycles) {
-    if (limit_reached()) return result(RunEnd::kStopped);
+    // Also within a quantum: a system call that waits on the host is interrupted and tried again, which takes no cycles.
+    if (limit_reached() || stop_.load(std::memory_order_relaxed)) return result(RunEnd::kStopped);
     Horizon horizon;
     horizon.within(limit_ - c.retired());
     horizon.within(FastPolicies::Timing::instructions_within(cycles - (this->cycles() - begin)));
