@@ -100,6 +100,16 @@ perfdata::WriteSummary finish(Recorder& recorder, const RunOutcome& outcome) {
   }
 }
 
+/// Simulates; when the disk is full, keeps what fits and throws OutputError.
+Ending simulate_recorded(Machine& machine, Recorder& recorder, const StopSignals& signals, u64 limit) {
+  try {
+    return simulate(machine, signals, limit);
+  } catch (const Error& error) {
+    finish(recorder, {RunOutcome::How::kStopped, 0});
+    throw OutputError(error.what());
+  }
+}
+
 }  // namespace
 
 int record_command(const std::vector<std::string>& words) {
@@ -112,7 +122,7 @@ int record_command(const std::vector<std::string>& words) {
   const StopSignals signals(machine);
   Recorder recorder(machine, config);
 
-  const Ending ending = simulate(machine, signals, limit);
+  const Ending ending = simulate_recorded(machine, recorder, signals, limit);
   for (const std::string& note : notes(machine, ending)) complain(note);
   const perfdata::WriteSummary summary = finish(recorder, ending.outcome);
   if (!arguments.has("quiet")) {
