@@ -43,11 +43,15 @@ std::vector<u8> with_function(const std::vector<u8>& head, const std::vector<u8>
 }
 
 TEST(CodeWrites, the_next_instruction) {
-  check_program("immediate", {0xc6, 0x05, 0x02, 0, 0, 0, 0x21, 0x83, 0xc0, 0x10});  // mov byte [rip+2], 0x21; add eax, 0x10
-  check_program("opcode", {0xc6, 0x05, 0x00, 0, 0, 0, 0x2d, 0x05, 0x78, 0x56, 0x34, 0x12});  // add eax becomes sub eax
-  check_program("length", {0xc7, 0x05, 0, 0, 0, 0, 0x90, 0x90, 0x90, 0xff, 0xb8, 1, 2, 3, 0xc0});  // mov becomes nops, inc eax
+  check_program("immediate", {0xc6, 0x05, 0x02, 0, 0, 0, 0x21, 0x83, 0xc0,
+                              0x10});  // mov byte [rip+2], 0x21; add eax, 0x10
+  check_program("opcode",
+                {0xc6, 0x05, 0x00, 0, 0, 0, 0x2d, 0x05, 0x78, 0x56, 0x34, 0x12});  // add eax becomes sub eax
+  check_program("length", {0xc7, 0x05, 0, 0, 0, 0, 0x90, 0x90, 0x90, 0xff, 0xb8, 1, 2, 3,
+                           0xc0});  // mov becomes nops, inc eax
   check_program("into #UD", {0x66, 0xc7, 0x05, 0, 0, 0, 0, 0x0f, 0x0b, 0x48, 0xff, 0xc0});
-  check_program("rip-relative by register", {0x88, 0x05, 0x01, 0, 0, 0, 0x04, 0x10});  // mov [imm], al; add al, imm
+  check_program("rip-relative by register",
+                {0x88, 0x05, 0x01, 0, 0, 0, 0x04, 0x10});  // mov [imm], al; add al, imm
 }
 
 TEST(CodeWrites, a_fused_branch) {
@@ -61,7 +65,8 @@ TEST(CodeWrites, an_instruction_behind_in_a_loop) {
   // l: add eax, 1; inc byte [the 1]; dec ecx; jnz l
   check_program("one block", {0x83, 0xc0, 0x01, 0xfe, 0x05, 0xf9, 0xff, 0xff, 0xff, 0xff, 0xc9, 0x75, 0xf3});
   // l: add eax, 1; jmp m; m: inc byte [the 1]; dec ecx; jnz l
-  check_program("two blocks", {0x83, 0xc0, 0x01, 0xeb, 0x00, 0xfe, 0x05, 0xf7, 0xff, 0xff, 0xff, 0xff, 0xc9, 0x75, 0xf1});
+  check_program("two blocks",
+                {0x83, 0xc0, 0x01, 0xeb, 0x00, 0xfe, 0x05, 0xf7, 0xff, 0xff, 0xff, 0xff, 0xc9, 0x75, 0xf1});
   // l: nop; the same store of the same value in every round; dec ecx; jnz l
   check_program("same value", {0x90, 0xc6, 0x05, 0xf8, 0xff, 0xff, 0xff, 0x90, 0xff, 0xc9, 0x75, 0xf4});
 }
@@ -69,15 +74,16 @@ TEST(CodeWrites, an_instruction_behind_in_a_loop) {
 TEST(CodeWrites, a_function_between_two_calls_of_it) {
   const std::vector<u8> function = {0x83, 0xc0, 0x05, 0xc3};  // add eax, 5; ret
   // call f; mov byte [f+2], 7; call f
-  check_program("direct", with_function({0xe8, 0x3b, 0, 0, 0, 0xc6, 0x05, 0x36, 0, 0, 0, 0x07, 0xe8, 0x2f, 0, 0, 0},
-                                        function));
+  check_program(
+      "direct",
+      with_function({0xe8, 0x3b, 0, 0, 0, 0xc6, 0x05, 0x36, 0, 0, 0, 0x07, 0xe8, 0x2f, 0, 0, 0}, function));
   // lea rbx, [f]; call rbx; mov byte [rbx+2], 7; call rbx; call rbx
-  check_program("indirect", with_function({0x48, 0x8d, 0x1d, 0x39, 0, 0, 0, 0xff, 0xd3, 0xc6, 0x43, 0x02, 0x07, 0xff,
-                                           0xd3, 0xff, 0xd3},
+  check_program("indirect", with_function({0x48, 0x8d, 0x1d, 0x39, 0, 0, 0, 0xff, 0xd3, 0xc6, 0x43, 0x02,
+                                           0x07, 0xff, 0xd3, 0xff, 0xd3},
                                           function));
   // lea rbx, [f]; l: call rbx; inc byte [rbx+2]; dec ecx; jnz l
-  check_program("in a loop", with_function({0x48, 0x8d, 0x1d, 0x39, 0, 0, 0, 0xff, 0xd3, 0xfe, 0x43, 0x02, 0xff, 0xc9,
-                                            0x75, 0xf7},
+  check_program("in a loop", with_function({0x48, 0x8d, 0x1d, 0x39, 0, 0, 0, 0xff, 0xd3, 0xfe, 0x43, 0x02,
+                                            0xff, 0xc9, 0x75, 0xf7},
                                            function));
   // lea rbx, [f]; call rbx; call rbx; f: inc byte [rbx+5], which is the 5; add eax, 5; ret
   check_program("by itself", with_function({0x48, 0x8d, 0x1d, 0x39, 0, 0, 0, 0xff, 0xd3, 0xff, 0xd3},
@@ -87,38 +93,44 @@ TEST(CodeWrites, a_function_between_two_calls_of_it) {
 /// As a just-in-time compiler does: fill a buffer, call it, fill it again with something of another shape.
 TEST(CodeWrites, a_buffer_that_is_filled_again) {
   const auto bodies = [](Image& i) {
-    const u8 first[16] = {0x83, 0xc0, 0x11, 0x01, 0xd0, 0xc3};              // add eax, 0x11; add eax, edx; ret
-    const u8 second[16] = {0x31, 0xc9, 0x48, 0x8d, 0x44, 0x40, 0x07, 0xc3};  // xor ecx, ecx; lea rax, [rax+rax*2+7]; ret
+    const u8 first[16] = {0x83, 0xc0, 0x11, 0x01, 0xd0, 0xc3};  // add eax, 0x11; add eax, edx; ret
+    const u8 second[16] = {0x31, 0xc9, 0x48, 0x8d,
+                           0x44, 0x40, 0x07, 0xc3};  // xor ecx, ecx; lea rax, [rax+rax*2+7]; ret
     std::memcpy(&i.data[0], first, sizeof first);
     std::memcpy(&i.data[16], second, sizeof second);
     i.regs.gpr[RCX] = 16;
   };
   // push rdi; rep movsb; pop rdi; call rdi; mov ecx, 16; push rdi; rep movsb; pop rdi; call rdi
-  check_program("rep movsb", {0x57, 0xf3, 0xa4, 0x5f, 0xff, 0xd7, 0xb9, 0x10, 0, 0, 0, 0x57, 0xf3, 0xa4, 0x5f, 0xff, 0xd7},
+  check_program("rep movsb",
+                {0x57, 0xf3, 0xa4, 0x5f, 0xff, 0xd7, 0xb9, 0x10, 0, 0, 0, 0x57, 0xf3, 0xa4, 0x5f, 0xff, 0xd7},
                 kEntry, bodies);
   // movsq twice, call rdi-16, twice over
-  check_program("movsq", {0x48, 0xa5, 0x48, 0xa5, 0x48, 0x8d, 0x5f, 0xf0, 0xff, 0xd3, 0x48, 0x89, 0xdf, 0x48, 0xa5, 0x48, 0xa5,
-                          0xff, 0xd3},
+  check_program("movsq",
+                {0x48, 0xa5, 0x48, 0xa5, 0x48, 0x8d, 0x5f, 0xf0, 0xff, 0xd3, 0x48, 0x89, 0xdf, 0x48, 0xa5,
+                 0x48, 0xa5, 0xff, 0xd3},
                 kEntry, bodies);
   // movups xmm0, [rsi]; movups [rdi], xmm0; call rdi; movups xmm0, [rsi+16]; movups [rdi], xmm0; call rdi
-  check_program("movups", {0x0f, 0x10, 0x06, 0x0f, 0x11, 0x07, 0xff, 0xd7, 0x0f, 0x10, 0x46, 0x10, 0x0f, 0x11, 0x07, 0xff, 0xd7},
-                kEntry, bodies);
+  check_program(
+      "movups",
+      {0x0f, 0x10, 0x06, 0x0f, 0x11, 0x07, 0xff, 0xd7, 0x0f, 0x10, 0x46, 0x10, 0x0f, 0x11, 0x07, 0xff, 0xd7},
+      kEntry, bodies);
   // Across the page boundary.
-  check_program("movups across pages",
-                {0x0f, 0x10, 0x06, 0x0f, 0x11, 0x07, 0xff, 0xd7, 0x0f, 0x10, 0x46, 0x10, 0x0f, 0x11, 0x07, 0xff, 0xd7}, kEntry,
-                [](Image& i) {
-                  const u8 first[16] = {0x83, 0xc0, 0x11, 0x01, 0xd0, 0xc3};
-                  const u8 second[16] = {0x31, 0xc9, 0x48, 0x8d, 0x44, 0x40, 0x07, 0xc3};
-                  std::memcpy(&i.data[0], first, sizeof first);
-                  std::memcpy(&i.data[16], second, sizeof second);
-                  i.regs.gpr[RDI] = kCode + kPageSize - 1 - i.regs.gpr[RAX];
-                });
+  check_program(
+      "movups across pages",
+      {0x0f, 0x10, 0x06, 0x0f, 0x11, 0x07, 0xff, 0xd7, 0x0f, 0x10, 0x46, 0x10, 0x0f, 0x11, 0x07, 0xff, 0xd7},
+      kEntry, [](Image& i) {
+        const u8 first[16] = {0x83, 0xc0, 0x11, 0x01, 0xd0, 0xc3};
+        const u8 second[16] = {0x31, 0xc9, 0x48, 0x8d, 0x44, 0x40, 0x07, 0xc3};
+        std::memcpy(&i.data[0], first, sizeof first);
+        std::memcpy(&i.data[16], second, sizeof second);
+        i.regs.gpr[RDI] = kCode + kPageSize - 1 - i.regs.gpr[RAX];
+      });
 }
 
 TEST(CodeWrites, repeated_stores_over_what_follows) {
   // lea rdi, [behind]; mov al, 0x90; rep stosb; behind: incs, of which the first bytes become nops
-  check_program("rep stosb", {0x48, 0x8d, 0x3d, 0x04, 0, 0, 0, 0xb0, 0x90, 0xf3, 0xaa, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0, 0xff,
-                              0xc0, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0});
+  check_program("rep stosb", {0x48, 0x8d, 0x3d, 0x04, 0,    0,    0,    0xb0, 0x90, 0xf3, 0xaa, 0xff, 0xc0,
+                              0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0, 0xff, 0xc0});
 }
 
 /// The return address of a call becomes the code that is called.
@@ -134,11 +146,11 @@ TEST(CodeWrites, a_faulting_store_across_the_end_changes_nothing) {
   check_program("own page end", {0x48, 0x89, 0x04, 0x25, 0xfc, 0x1f, 0x00, 0x20}, kCode + kCodeSize - 9);
 }
 
-/// Every instruction that stores, with a target in the granule of its own code but behind it: the store is executed
-/// alone and the block decoded anew, and nothing else may differ.
+/// Every instruction that stores, with a target in the granule of its own code but behind it: the store is
+/// executed alone and the block decoded anew, and nothing else may differ.
 TEST(CodeWrites, any_store_close_to_code) {
-  for (const auto rows : {arithmetic_rows(), shift_rows(), move_rows(), bit_rows(), condition_rows(), stack_rows(),
-                          xmm_move_rows()}) {
+  for (const auto rows : {arithmetic_rows(), shift_rows(), move_rows(), bit_rows(), condition_rows(),
+                          stack_rows(), xmm_move_rows()}) {
     std::vector<Row> near(rows.begin(), rows.end());
     for (Row& row : near) row.options.near_code = true;
     check_rows(near, 12);
@@ -146,8 +158,11 @@ TEST(CodeWrites, any_store_close_to_code) {
   const auto stack_near = [](Image& i, Rng& r) { i.regs.gpr[RSP] = kEntry + 0x18 + r.below(0x20); };
   const RowOptions options{.prepare = stack_near};
   const std::vector<BytesRow> pushes = {
-      {"push rcx", {0x51}, options},    {"push imm8", {0x6a, 0x12}, options}, {"pushfq", {0x9c}, options},
-      {"push word", {0x66, 0x51}, options}, {"call", {0xe8, 0x00, 0x01, 0, 0}, options},
+      {"push rcx", {0x51}, options},
+      {"push imm8", {0x6a, 0x12}, options},
+      {"pushfq", {0x9c}, options},
+      {"push word", {0x66, 0x51}, options},
+      {"call", {0xe8, 0x00, 0x01, 0, 0}, options},
       {"enter 0, 0", {0xc8, 0, 0, 0}, options},
   };
   check_bytes(pushes, 24);

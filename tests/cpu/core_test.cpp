@@ -1,14 +1,14 @@
-// What the core promises beyond single instructions: counts, records, observation, traps, and answers that only our
-// own tables can give.
+// What the core promises beyond single instructions: counts, records, observation, traps, and answers that
+// only our own tables can give.
+#include "models/cpu/core.h"
+
 #include <array>
-#include <map>
 #include <memory>
 
 #include <Zydis/Zydis.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "models/cpu/core.h"
 #include "models/cpu/cpuid.h"
 #include "models/cpu/uarch/skylake.h"
 #include "tests/cpu/host_oracle.h"
@@ -29,7 +29,9 @@ Totals difference(const Totals& after, const Totals& before) {
   for (std::size_t e = 0; e < kEvCount; ++e) t[e] = after[e] - before[e];
   return t;
 }
-u64 of(const Totals& t, Ev e) { return t[static_cast<std::size_t>(e)]; }
+u64 of(const Totals& t, Ev e) {
+  return t[static_cast<std::size_t>(e)];
+}
 
 /// A run and what was counted and recorded during it.
 struct Counted {
@@ -57,7 +59,8 @@ TEST(Core, counts_and_branches_do_not_depend_on_the_pieces_of_a_run) {
   for (unsigned n = 0; n < 300; ++n) {
     sequences.make({.length = 30, .patches = n % 3 == 0, .rounds = 1 + n % 4}, sequence);
     const auto whole = run(fast, sequence.instance.before);
-    ASSERT_EQ(of(whole->counts, Ev::kInstructions), whole->outcome.executed + (whole->outcome.filler ? 1 : 0));
+    ASSERT_EQ(of(whole->counts, Ev::kInstructions),
+              whole->outcome.executed + (whole->outcome.filler ? 1 : 0));
     ASSERT_EQ(of(whole->counts, Ev::kCycles), of(whole->counts, Ev::kInstructions));
     ASSERT_EQ(of(whole->counts, Ev::kTakenBranches), whole->branches.size());
     for (const u64 piece : {0u, 1u, 3u}) {
@@ -68,8 +71,10 @@ TEST(Core, counts_and_branches_do_not_depend_on_the_pieces_of_a_run) {
       }
       ASSERT_EQ(whole->branches.size(), pieces->branches.size());
       for (std::size_t b = 0; b < whole->branches.size(); ++b) {
-        ASSERT_TRUE(same_branch(whole->branches[b], pieces->branches[b])) << "branch " << b << ", pieces of " << piece;
-        ASSERT_EQ(whole->branches[b].time - whole->branches[0].time, pieces->branches[b].time - pieces->branches[0].time);
+        ASSERT_TRUE(same_branch(whole->branches[b], pieces->branches[b]))
+            << "branch " << b << ", pieces of " << piece;
+        ASSERT_EQ(whole->branches[b].time - whole->branches[0].time,
+                  pieces->branches[b].time - pieces->branches[0].time);
       }
     }
   }
@@ -95,7 +100,8 @@ TEST(Core, counts_are_those_of_the_instructions_executed) {
                                                       kCode + kCodeSize - address, &insn, operands)));
       bool load = false, store = false;
       for (unsigned k = 0; k < insn.operand_count; ++k) {
-        if (operands[k].type != ZYDIS_OPERAND_TYPE_MEMORY || operands[k].mem.type != ZYDIS_MEMOP_TYPE_MEM) continue;
+        if (operands[k].type != ZYDIS_OPERAND_TYPE_MEMORY || operands[k].mem.type != ZYDIS_MEMOP_TYPE_MEM)
+          continue;
         load |= (operands[k].actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0;
         store |= (operands[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
       }
@@ -103,7 +109,8 @@ TEST(Core, counts_are_those_of_the_instructions_executed) {
       stores += store;
       branches += insn.meta.branch_type != ZYDIS_BRANCH_TYPE_NONE;
       conditional += insn.meta.category == ZYDIS_CATEGORY_COND_BR;
-      locked += (insn.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 || (insn.mnemonic == ZYDIS_MNEMONIC_XCHG && store);
+      locked +=
+          (insn.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0 || (insn.mnemonic == ZYDIS_MNEMONIC_XCHG && store);
     }
     // The INT3 behind a sequence is a far branch that completes.
     const u64 end = result->outcome.filler ? 1 : 0;
@@ -160,7 +167,8 @@ Image program(std::initializer_list<u8> bytes) {
   return image;
 }
 
-/// Stores to bytes of a code page that hold no code leave its blocks alone: 100,000 of them decode nothing anew.
+/// Stores to bytes of a code page that hold no code leave its blocks alone: 100,000 of them decode nothing
+/// anew.
 TEST(Core, stores_beside_code_keep_its_blocks) {
   // l: mov [rip+0x200], eax; dec ecx; jnz l
   Image image = program({0x89, 0x05, 0x00, 0x02, 0, 0, 0xff, 0xc9, 0x75, 0xf6});
@@ -173,8 +181,10 @@ TEST(Core, stores_beside_code_keep_its_blocks) {
 }
 
 TEST(Core, trap_flag_raises_debug_after_one_instruction) {
-  for (const std::initializer_list<u8> bytes :
-       {std::initializer_list<u8>{0xff, 0xc0, 0xff, 0xc0}, {0xeb, 0x10}, {0x39, 0xc8, 0x74, 0x10}, {0x51, 0x51}}) {
+  for (const std::initializer_list<u8> bytes : {std::initializer_list<u8>{0xff, 0xc0, 0xff, 0xc0},
+                                                {0xeb, 0x10},
+                                                {0x39, 0xc8, 0x74, 0x10},
+                                                {0x51, 0x51}}) {
     Image image = program(bytes);
     image.regs.rflags |= 0x100;
     const auto native = std::make_unique<Outcome>();
@@ -214,7 +224,9 @@ TEST(Core, fs_addresses_as_gs_does) {
 
 TEST(Core, cpuid_answers_from_the_table_at_hand) {
   SimCpu cpu;
-  cpu.cpu().cpuid = [](const void*, u32 leaf, u32 subleaf) { return cpu::cpuid(cpu::kSkylake, leaf, subleaf); };
+  cpu.cpu().cpuid = [](const void*, u32 leaf, u32 subleaf) {
+    return cpu::cpuid(cpu::kSkylake, leaf, subleaf);
+  };
   for (const u32 leaf : {0u, 1u, 2u, 4u, 7u, 10u, 0x80000000u, 0x80000001u, 0x80000008u}) {
     Image image = program({0x0f, 0xa2});
     for (u64& v : image.regs.gpr) v |= u64{0xabcd} << 48;
@@ -250,11 +262,16 @@ TEST(Core, system_instructions_fault_in_a_user_program) {
     Vector vector;
   };
   const Case kCases[] = {
-      {"rdpmc", {0x0f, 0x33}, Vector::kGP},        {"sysexit", {0x0f, 0x35}, Vector::kGP},
-      {"xsetbv", {0x0f, 0x01, 0xd1}, Vector::kGP}, {"syscall without a board", {0x0f, 0x05}, Vector::kUD},
-      {"insw", {0x66, 0x6d}, Vector::kGP},         {"outsw", {0x66, 0x6f}, Vector::kGP},
-      {"sgdt", {0x0f, 0x01, 0x04, 0x24}, Vector::kGP}, {"sidt", {0x0f, 0x01, 0x0c, 0x24}, Vector::kGP},
-      {"sldt", {0x0f, 0x00, 0xc0}, Vector::kGP},   {"str", {0x0f, 0x00, 0xc8}, Vector::kGP},
+      {"rdpmc", {0x0f, 0x33}, Vector::kGP},
+      {"sysexit", {0x0f, 0x35}, Vector::kGP},
+      {"xsetbv", {0x0f, 0x01, 0xd1}, Vector::kGP},
+      {"syscall without a board", {0x0f, 0x05}, Vector::kUD},
+      {"insw", {0x66, 0x6d}, Vector::kGP},
+      {"outsw", {0x66, 0x6f}, Vector::kGP},
+      {"sgdt", {0x0f, 0x01, 0x04, 0x24}, Vector::kGP},
+      {"sidt", {0x0f, 0x01, 0x0c, 0x24}, Vector::kGP},
+      {"sldt", {0x0f, 0x00, 0xc0}, Vector::kGP},
+      {"str", {0x0f, 0x00, 0xc8}, Vector::kGP},
       {"smsw", {0x0f, 0x01, 0xe0}, Vector::kGP},
   };
   SimCpu cpu;
@@ -267,145 +284,6 @@ TEST(Core, system_instructions_fault_in_a_user_program) {
     EXPECT_EQ(result->outcome.executed, 0u) << c.name;
     EXPECT_EQ(result->outcome.after.regs.rip, kEntry) << c.name;
   }
-}
-
-// Below: a core with a map that can change.
-
-struct Policies {
-  using Hub = BranchList;
-  using Timing = cpu::UnitTiming;
-  using V = cpu::Fast;
-};
-
-class RemappableWalker : public cpu::Walker {
- public:
-  cpu::Translation walk(u64 linear, cpu::Access, bool) override {
-    const auto found = pages.find(linear);
-    if (found == pages.end()) return {.fault = page_fault(linear, pf::kUser)};
-    return {.ok = true, .writable = true, .page = found->second};
-  }
-  std::map<u64, u64> pages;
-};
-
-class RemapTest : public ::testing::Test {
- protected:
-  void put(u64 paddr, std::initializer_list<u8> bytes) { std::copy(bytes.begin(), bytes.end(), memory.host(paddr)); }
-  u64 run_from(u64 rip) {
-    cpu::Cpu& c = core.cpu();
-    c.rip = rip;
-    c.r[cpu::kRax] = 0;
-    const cpu::RunResult result = core.run(1000);
-    EXPECT_EQ(result.why, cpu::Exit::kFault);
-    EXPECT_EQ(c.fault.vector, Vector::kBP);
-    return c.r[cpu::kRax];
-  }
-
-  PhysMem memory{1 << 20};
-  RemappableWalker walker;
-  BranchList hub;
-  Ledger ledger;
-  cpu::Core<Policies> core{memory, walker, hub, ledger};
-};
-
-TEST_F(RemapTest, a_page_that_is_mapped_elsewhere_runs_its_new_code) {
-  walker.pages = {{0x400000, 0x1000}, {0x401000, 0x2000}};
-  put(0x1000, {0x83, 0xc0, 0x01, 0xe9, 0xf8, 0x0f, 0, 0});  // add eax, 1; jmp 0x401000
-  put(0x2000, {0x83, 0xc0, 0x10, 0xcc});                    // add eax, 0x10; int3
-  put(0x3000, {0x83, 0xc0, 0x20, 0xcc});
-  EXPECT_EQ(run_from(0x400000), 0x11u);
-  EXPECT_EQ(run_from(0x400000), 0x11u);
-  walker.pages[0x401000] = 0x3000;
-  cpu::forget_translations(core.cpu(), 0x401000, kPageSize);
-  EXPECT_EQ(run_from(0x400000), 0x21u) << "the chain from the first page leads to the old second page";
-  walker.pages[0x401000] = 0x2000;
-  cpu::forget_translations(core.cpu(), 0x401000, kPageSize);
-  EXPECT_EQ(run_from(0x400000), 0x11u);
-}
-
-TEST_F(RemapTest, an_indirect_branch_finds_the_new_page) {
-  walker.pages = {{0x400000, 0x1000}, {0x401000, 0x2000}};
-  put(0x1000, {0xff, 0xe1});  // jmp rcx
-  put(0x2000, {0x83, 0xc0, 0x10, 0xcc});
-  put(0x3000, {0x83, 0xc0, 0x20, 0xcc});
-  core.cpu().r[cpu::kRcx] = 0x401000;
-  EXPECT_EQ(run_from(0x400000), 0x10u);
-  walker.pages[0x401000] = 0x3000;
-  cpu::forget_translations(core.cpu(), 0x401000, kPageSize);
-  EXPECT_EQ(run_from(0x400000), 0x20u);
-}
-
-TEST_F(RemapTest, one_physical_page_at_two_addresses_is_rewritten_through_either) {
-  walker.pages = {{0x400000, 0x1000}, {0x500000, 0x2000}, {0x600000, 0x2000}};
-  // mov byte [0x600002], 0x33; jmp 0x500000
-  put(0x1000, {0xc6, 0x04, 0x25, 0x02, 0x00, 0x60, 0x00, 0x33, 0xe9, 0xf3, 0xff, 0x0f, 0x00});
-  put(0x2000, {0x83, 0xc0, 0x10, 0xcc});
-  EXPECT_EQ(run_from(0x500000), 0x10u);
-  EXPECT_EQ(run_from(0x600000), 0x10u);
-  EXPECT_EQ(run_from(0x400000), 0x33u) << "a store through 0x600000 must reach the code at 0x500000";
-  EXPECT_EQ(run_from(0x600000), 0x33u);
-}
-
-TEST_F(RemapTest, code_written_behind_the_processors_back_is_forgotten) {
-  walker.pages = {{0x400000, 0x1000}};
-  put(0x1000, {0x83, 0xc0, 0x10, 0xcc});
-  EXPECT_EQ(run_from(0x400000), 0x10u);
-  memory.host(0x1000)[2] = 0x44;
-  cpu::forget_code(core.cpu(), 0x1000, 4);
-  EXPECT_EQ(run_from(0x400000), 0x44u);
-}
-
-TEST_F(RemapTest, an_instruction_across_pages_dies_with_either_page) {
-  walker.pages = {{0x400000, 0x1000}, {0x401000, 0x5000}};
-  put(0x1ffe, {0x83, 0xc0});  // add eax, imm8 with the immediate in the next page
-  put(0x5000, {0x10, 0xcc});
-  put(0x6000, {0x20, 0xcc});
-  EXPECT_EQ(run_from(0x400ffe), 0x10u);
-  walker.pages[0x401000] = 0x6000;
-  cpu::forget_translations(core.cpu(), 0x401000, kPageSize);
-  EXPECT_EQ(run_from(0x400ffe), 0x20u);
-  memory.host(0x6000)[0] = 0x30;
-  cpu::forget_code(core.cpu(), 0x6000, 1);
-  EXPECT_EQ(run_from(0x400ffe), 0x30u);
-}
-
-/// What is no instruction depends on all the bytes that were looked at, not only on its first.
-TEST_F(RemapTest, an_undefined_instruction_becomes_one_by_its_second_byte) {
-  walker.pages = {{0x400000, 0x1000}, {0x401000, 0x5000}};
-  put(0x1100, {0xc6, 0x04, 0x25, 0x40, 0x00, 0x40, 0x00, 0xc8, 0xe9, 0x32, 0xff, 0xff, 0xff});  // mov [0x400040]; jmp
-  put(0x1200, {0xc6, 0x04, 0x25, 0x00, 0x10, 0x40, 0x00, 0xc8, 0xe9, 0xf2, 0x0d, 0x00, 0x00});  // mov [0x401000]; jmp
-  put(0x103f, {0x0f, 0x04, 0xcc});  // becomes 0f c8: bswap eax
-  put(0x1fff, {0x0f});
-  put(0x5000, {0x04, 0xcc});
-  for (const u64 start : {u64{0x40003f}, u64{0x400fff}}) {
-    core.cpu().rip = start;
-    EXPECT_EQ(core.run(10).why, cpu::Exit::kFault);
-    EXPECT_EQ(core.cpu().fault.vector, Vector::kUD);
-    EXPECT_EQ(core.cpu().rip, start);
-  }
-  EXPECT_EQ(run_from(0x400100), 0u);
-  EXPECT_EQ(run_from(0x400200), 0u);
-}
-
-TEST_F(RemapTest, an_intercepted_instruction_is_completed_by_the_board) {
-  walker.pages = {{0x400000, 0x1000}};
-  put(0x1000, {0xff, 0xc0, 0x0f, 0x05, 0xff, 0xc0, 0xcc});  // inc eax; syscall; inc eax; int3
-  cpu::Cpu& c = core.cpu();
-  c.intercept[static_cast<std::size_t>(cpu::Sensitive::kSyscall)] = cpu::Action::kExit;
-  c.rip = 0x400000;
-  const cpu::RunResult result = core.run(1000);
-  EXPECT_EQ(result.why, cpu::Exit::kIntercept);
-  EXPECT_EQ(c.sensitive, cpu::Sensitive::kSyscall);
-  EXPECT_EQ(c.rip, 0x400002u);
-  EXPECT_EQ(c.next_rip, 0x400004u);
-  EXPECT_EQ(result.instructions, 1u);
-  EXPECT_EQ(c.retired(), 1u);
-  cpu::retire_intercepted(c, cpu::fact::kBranch | cpu::fact::kFar);
-  EXPECT_EQ(c.rip, 0x400004u);
-  EXPECT_EQ(c.retired(), 2u);
-  EXPECT_EQ(core.run(1000).why, cpu::Exit::kFault);
-  EXPECT_EQ(c.r[cpu::kRax], 2u);
-  EXPECT_EQ(ledger.total(Ev::kInstructions), 4u);
-  EXPECT_EQ(ledger.total(Ev::kFarBranches), 2u);
 }
 
 }  // namespace

@@ -47,13 +47,14 @@ std::vector<Wanted> alternatives(std::string_view word, unsigned v) {
   if (word == "x") return {{Type::kXmm, 128, 0}};
   if (word == "y") return {{Type::kMmx, 64, 0}};
   if (word == "st") return {{Type::kSt, 80, 0}};
-  if (const ZydisRegister r = register_named(word); r != ZYDIS_REGISTER_NONE) return {{Type::kFixedReg, 0, r}};
+  if (const ZydisRegister r = register_named(word); r != ZYDIS_REGISTER_NONE)
+    return {{Type::kFixedReg, 0, r}};
   constexpr struct {
     std::string_view prefix;
     Type first;
     bool or_memory;
-  } kPrefixes[] = {{"rm", Type::kGpr, true}, {"xm", Type::kXmm, true},  {"ym", Type::kMmx, true},
-                   {"r", Type::kGpr, false}, {"m", Type::kMem, false},  {"i", Type::kImm, false},
+  } kPrefixes[] = {{"rm", Type::kGpr, true},        {"xm", Type::kXmm, true}, {"ym", Type::kMmx, true},
+                   {"r", Type::kGpr, false},        {"m", Type::kMem, false}, {"i", Type::kImm, false},
                    {"u", Type::kUnsignedImm, false}};
   for (const auto& p : kPrefixes) {
     if (!word.starts_with(p.prefix)) continue;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/error.h"
+#include "tests/cpu/addressing.h"
 
 namespace lastbranch::host {
 namespace {
@@ -27,131 +28,6 @@ ZydisMnemonic mnemonic_named(std::string_view name) {
   if (found == kByName.end()) throw Error("mnemonic \"{}\": not one of the decoder's", name);
   return found->second;
 }
-
-ZydisRegister zydis(ZydisRegister first, u64 n) { return static_cast<ZydisRegister>(first + static_cast<int>(n)); }
-
-ZydisRegister gpr(unsigned bits, u64 n) {
-  switch (bits) {
-    case 16: return zydis(ZYDIS_REGISTER_AX, n);
-    case 32: return zydis(ZYDIS_REGISTER_EAX, n);
-    default: return zydis(ZYDIS_REGISTER_RAX, n);
-  }
-}
-
-/// The memory operand of one instruction: where it is to point, and with which registers.
-class Addressing {
- public:
-  /// `pointers` as in Generator::encode; `reserved`: not to be touched.
-  Addressing(Rng& rng, Regs& regs, u32 pointers, u32 reserved)
-      : rng_(rng), regs_(regs), pointers_(pointers), reserved_(reserved) {}
-
-  void choose(ZydisEncoderOperand& op, u64 target, u64& prefixes) {
-    if (pointers_ != 0) return from_pointers(op, target);
-    const bool gs = rng_.one_in(12);
-    if (gs) {
-      regs_.gs_base = 0x1000 * rng_.below(0x1000) + rng_.below(3);
-      prefixes |= ZYDIS_ATTRIB_HAS_SEGMENT_GS;
-      target -= regs_.gs_base;
-    }
-    switch (rng_.below(8)) {
-      case 0:
-        if (!gs) {
-          op.mem.base = ZYDIS_REGISTER_RIP;
-          op.mem.displacement = static_cast<i64>(target);
-          return;
-        }
-        [[fallthrough]];
-      case 1:
-        op.mem.displacement = static_cast<i32>(target);
-        return;
-      case 2: return with_index(op, target, false);
-      case 3:
-      case 4: return with_index(op, target, true);
-      default: return base_only(op, target);
-    }
-  }
-
- private:
-  [[nodiscard]] unsigned width() { return rng_.one_in(6) ? 32 : 64; }
-  [[nodiscard]] i64 small_displacement() {
-    switch (rng_.below(4)) {
-      case 0: return 0;
-      case 1: return static_cast<i8>(rng_.next());
-      case 2: return static_cast<i32>(rng_.next()) / 2;
-      default: return static_cast<i16>(rng_.next());
-    }
-  }
-  unsigned free_register() {
-    unsigned r = static_cast<unsigned>(rng_.below(16));
-    while ((reserved_ >> r & 1) != 0) r = static_cast<unsigned>(rng_.below(16));
-    return r;
-  }
-  /// Sets the address part of a register; with 32-bit addressing the upper half is noise.
-  void set(unsigned reg, unsigned bits, u64 value) {
-    regs_.gpr[reg] = bits == 32 ? (rng_.next() << 32) | static_cast<u32>(value) : value;
-  }
-  void base_only(ZydisEncoderOperand& op, u64 target) {
-    const unsigned bits = width();
-    const unsigned base = free_register();
-    op.mem.base = gpr(bits, base);
-    if (base == RSP) {
-      // What the instruction does with the stack stays in the window.
-      op.mem.displacement = static_cast<i64>(target - regs_.gpr[RSP]);
-      return;
-    }
-    op.mem.displacement = small_displacement();
-    set(base, bits, target - static_cast<u64>(op.mem.displacement));
-  }
-  void with_index(ZydisEncoderOperand& op, u64 target, bool with_base) {
-    const unsigned bits = width();
-    unsigned index = free_register();
-    while (index == RSP) index = free_register();
-    op.mem.scale = rng_.pick<u8>({1, 2, 4, 8});
-    op.mem.index = gpr(bits, index);
-    const unsigned base = free_register();
-    if (!with_base || base == index) {
-      const u64 times = op.mem.scale + (with_base ? 1u : 0u);
-      const u64 value = target / times - rng_.below(1000);
-      if (with_base) op.mem.base = gpr(bits, base);
-      op.mem.displacement = static_cast<i64>(target - value * times);
-      set(index, bits, value);
-      return;
-    }
-    op.mem.base = gpr(bits, base);
-    if (base == RSP) {
-      const u64 value = rng_.below(0x1000);
-      set(index, bits, value);
-      op.mem.displacement = static_cast<i64>(target - regs_.gpr[RSP] - value * op.mem.scale);
-      return;
-    }
-    op.mem.displacement = small_displacement();
-    if (rng_.one_in(2)) set(index, bits, rng_.interesting(64));
-    set(base, bits, target - static_cast<u64>(op.mem.displacement) - regs_.gpr[index] * op.mem.scale);
-  }
-  void from_pointers(ZydisEncoderOperand& op, u64 target) {
-    const unsigned base = pointer();
-    u64 sum = regs_.gpr[base];
-    op.mem.base = gpr(64, base);
-    if (rng_.one_in(3)) {
-      const unsigned index = pointer();
-      op.mem.index = gpr(64, index);
-      op.mem.scale = rng_.pick<u8>({1, 2, 4});
-      sum += regs_.gpr[index] * op.mem.scale;
-    }
-    op.mem.displacement = static_cast<i64>(target - sum);
-  }
-  unsigned pointer() {
-    for (;;) {
-      const unsigned r = static_cast<unsigned>(rng_.below(16));
-      if ((pointers_ >> r & 1) != 0 && r != RSP) return r;
-    }
-  }
-
-  Rng& rng_;
-  Regs& regs_;
-  u32 pointers_;
-  u32 reserved_;
-};
 
 /// The GPRs that a form names: their values are the instruction's, not an address'.
 u32 fixed_registers(const Form& form) {
@@ -172,10 +48,14 @@ u64 choose_target(Rng& rng, u64 address, unsigned bits, const RowOptions& option
   if (options.fault_one_in != 0 && rng.one_in(options.fault_one_in)) {
     const u64 within = size == 0 ? 0 : rng.below(size);
     switch (rng.below(4)) {
-      case 0: return kData + kDataSize - within;   // off the end, or across it
-      case 1: return kData - 1 - within;           // before the start, or across it
-      case 2: return kReadOnly + rng.below(kPageSize - 512);
-      default: return kReadOnly + kPageSize - within;
+      case 0:
+        return kData + kDataSize - within;  // off the end, or across it
+      case 1:
+        return kData - 1 - within;  // before the start, or across it
+      case 2:
+        return kReadOnly + rng.below(kPageSize - 512);
+      default:
+        return kReadOnly + kPageSize - within;
     }
   }
   if (size > 1 && rng.one_in(10)) return kData + kPageSize - 1 - rng.below(size - 1);
@@ -187,7 +67,9 @@ u64 choose_target(Rng& rng, u64 address, unsigned bits, const RowOptions& option
   return target;
 }
 
-bool uses_32_bits(ZydisRegister r) { return r >= ZYDIS_REGISTER_EAX && r <= ZYDIS_REGISTER_R15D; }
+bool uses_32_bits(ZydisRegister r) {
+  return r >= ZYDIS_REGISTER_EAX && r <= ZYDIS_REGISTER_R15D;
+}
 
 i64 signed_immediate(Rng& rng, unsigned bits) {
   const u64 v = rng.interesting(bits);
@@ -198,15 +80,18 @@ i64 signed_immediate(Rng& rng, unsigned bits) {
 
 u64 Generator::filler(Fill fill) {
   switch (fill) {
-    case Fill::kF32: return u64{rng.interesting_f32()} << 32 | rng.interesting_f32();
+    case Fill::kF32:
+      return u64{rng.interesting_f32()} << 32 | rng.interesting_f32();
     case Fill::kF64:
-    case Fill::kF80: return rng.interesting_f64();
+    case Fill::kF80:
+      return rng.interesting_f64();
     case Fill::kBcd: {
       u64 v = 0;
       for (unsigned i = 0; i < 16; ++i) v = v << 4 | rng.below(rng.one_in(100) ? 16 : 10);
       return v;
     }
-    case Fill::kInt: break;
+    case Fill::kInt:
+      break;
   }
   // Elements of all the sizes that packed instructions have.
   const unsigned bits = rng.pick<unsigned>({8, 16, 32, 64});
@@ -276,8 +161,8 @@ void Generator::fill_operand(Image& image, u64 address, unsigned bits, Fill fill
   }
 }
 
-bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address, Image& image, std::vector<u8>& code,
-                       const RowOptions& options, u32 pointers) {
+bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address, Image& image,
+                       std::vector<u8>& code, const RowOptions& options, u32 pointers) {
   ZydisEncoderRequest request{};
   request.machine_mode = ZYDIS_MACHINE_MODE_LONG_64;
   request.allowed_encodings = ZYDIS_ENCODABLE_ENCODING_LEGACY;
@@ -310,17 +195,27 @@ bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address,
           op.reg.value = gpr(w.bits, pick_gpr());
         }
         break;
-      case Type::kXmm: op.reg.value = zydis(ZYDIS_REGISTER_XMM0, rng.below(16)); break;
-      case Type::kMmx: op.reg.value = zydis(ZYDIS_REGISTER_MM0, rng.below(8)); break;
-      case Type::kSt: op.reg.value = zydis(ZYDIS_REGISTER_ST0, rng.below(8)); break;
-      case Type::kFixedReg: op.reg.value = static_cast<ZydisRegister>(w.reg); break;
+      case Type::kXmm:
+        op.reg.value = zydis(ZYDIS_REGISTER_XMM0, rng.below(16));
+        break;
+      case Type::kMmx:
+        op.reg.value = zydis(ZYDIS_REGISTER_MM0, rng.below(8));
+        break;
+      case Type::kSt:
+        op.reg.value = zydis(ZYDIS_REGISTER_ST0, rng.below(8));
+        break;
+      case Type::kFixedReg:
+        op.reg.value = static_cast<ZydisRegister>(w.reg);
+        break;
       case Type::kMem: {
         op.type = ZYDIS_OPERAND_TYPE_MEMORY;
         op.mem.size = static_cast<ZyanU16>(w.bits / 8);
         target = w.bits == 0 ? rng.interesting(64) : choose_target(rng, address, w.bits, options);
-        if (w.bits == 0) target = rng.one_in(2) ? target & 0x7fffffff : static_cast<u64>(static_cast<i32>(target));
+        if (w.bits == 0)
+          target = rng.one_in(2) ? target & 0x7fffffff : static_cast<u64>(static_cast<i32>(target));
         target_bits = w.bits;
-        Addressing(rng, image.regs, pointers, options.reserved | fixed_registers(form)).choose(op, target, request.prefixes);
+        Addressing(rng, image.regs, pointers, options.reserved | fixed_registers(form))
+            .choose(op, target, request.prefixes);
         ip_relative = op.mem.base == ZYDIS_REGISTER_RIP;
         if (w.bits == 0) op.mem.size = uses_32_bits(op.mem.base) || uses_32_bits(op.mem.index) ? 4 : 8;
         if (options.lock && n == 0 && rng.one_in(2)) request.prefixes |= ZYDIS_ATTRIB_HAS_LOCK;
@@ -342,8 +237,9 @@ bool Generator::encode(std::string_view mnemonic, const Form& form, u64 address,
   }
   u8 buffer[ZYDIS_MAX_INSTRUCTION_LENGTH];
   ZyanUSize length = sizeof buffer;
-  const ZyanStatus status = ip_relative ? ZydisEncoderEncodeInstructionAbsolute(&request, buffer, &length, address)
-                                        : ZydisEncoderEncodeInstruction(&request, buffer, &length);
+  const ZyanStatus status = ip_relative
+                                ? ZydisEncoderEncodeInstructionAbsolute(&request, buffer, &length, address)
+                                : ZydisEncoderEncodeInstruction(&request, buffer, &length);
   if (!ZYAN_SUCCESS(status)) {
     image.regs = regs;
     return false;
@@ -377,8 +273,8 @@ std::string disassemble(std::span<const u8> code, u64 address) {
     char text[96] = "(bad)";
     std::size_t length = 1;
     if (ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn, operands))) {
-      ZydisFormatterFormatInstruction(&formatter, &insn, operands, insn.operand_count_visible, text, sizeof text,
-                                      address, nullptr);
+      ZydisFormatterFormatInstruction(&formatter, &insn, operands, insn.operand_count_visible, text,
+                                      sizeof text, address, nullptr);
       length = insn.length;
     }
     out += fmt::format("  {:#x}: {:<40} ; {:02x}\n", address, text, fmt::join(code.first(length), " "));

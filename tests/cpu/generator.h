@@ -1,5 +1,6 @@
 #pragma once
-// Makes instances of an instruction: operands of every shape, addresses inside the data window, interesting values.
+// Makes instances of an instruction: operands of every shape, addresses inside the data window, interesting
+// values.
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,14 +23,15 @@ enum class Fill : u8 {
 struct RowOptions {
   Ignore ignore{};
   Fill fill = Fill::kInt;
-  bool lock = false;        ///< also with LOCK where operand 0 is memory
-  bool align = true;        ///< 128-bit memory operands are mostly aligned (the others make #GP, as natively)
-  bool masked = true;       ///< floating-point exceptions are always masked; false: sometimes not
-  bool alone = false;       ///< right only for what `prepare` made: not for random sequences
-  unsigned weight = 1;      ///< multiplies the number of instances
-  u32 reserved = 0;         ///< GPRs (bit set) that addresses must leave as `prepare` made them
-  bool near_code = false;   ///< memory operands lie just behind the instruction itself
-  unsigned fault_one_in = 24;  ///< how many memory operands lie on or cross into a page that refuses them; 0: none
+  bool lock = false;       ///< also with LOCK where operand 0 is memory
+  bool align = true;       ///< 128-bit memory operands are mostly aligned (the others make #GP, as natively)
+  bool masked = true;      ///< floating-point exceptions are always masked; false: sometimes not
+  bool alone = false;      ///< right only for what `prepare` made: not for random sequences
+  unsigned weight = 1;     ///< multiplies the number of instances
+  u32 reserved = 0;        ///< GPRs (bit set) that addresses must leave as `prepare` made them
+  bool near_code = false;  ///< memory operands lie just behind the instruction itself
+  unsigned fault_one_in =
+      24;  ///< how many memory operands lie on or cross into a page that refuses them; 0: none
   /// Adjusts the random state before addresses are chosen, e.g. so that a division mostly does not overflow.
   void (*prepare)(Image&, Rng&) = nullptr;
 };
@@ -75,10 +77,11 @@ class Generator {
   /// Fills registers and both windows; RSP is kStack and the code window all INT3 afterwards.
   void randomize(Image& image, const RowOptions& options = {});
 
-  /// Appends one random instance of `form`, to run at `address`, and sets the registers that its memory operand needs.
-  /// `pointers`: GPRs (bit set) that hold data-window addresses; when not 0, memory operands use only these, and
-  /// registers are neither written by explicit operands nor changed here, so that whole sequences can be made.
-  /// False when this choice cannot be encoded (try again). Throws Error when the mnemonic is unknown.
+  /// Appends one random instance of `form`, to run at `address`, and sets the registers that its memory
+  /// operand needs. `pointers`: GPRs (bit set) that hold data-window addresses; when not 0, memory operands
+  /// use only these, and registers are neither written by explicit operands nor changed here, so that whole
+  /// sequences can be made. False when this choice cannot be encoded (try again). Throws Error when the
+  /// mnemonic is unknown.
   bool encode(std::string_view mnemonic, const Form& form, u64 address, Image& image, std::vector<u8>& code,
               const RowOptions& options = {}, u32 pointers = 0);
 

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include <gtest/gtest.h>
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 namespace lastbranch::host {
 namespace {
@@ -31,9 +31,10 @@ std::string initial_state(const Regs& r) {
   constexpr const char* kNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
   std::string s = "before:";
-  for (unsigned i = 0; i < 16; ++i) s += fmt::format("{}{}={:#x}", i % 8 == 0 ? "\n  " : " ", kNames[i], r.gpr[i]);
-  return s + fmt::format("\n  rflags={:#x} mxcsr={:#x} fcw={:#x} fsw={:#x} valid={:#x} gs_base={:#x}\n", r.rflags,
-                         r.mxcsr, r.fcw, r.fsw, r.valid, r.gs_base);
+  for (unsigned i = 0; i < 16; ++i)
+    s += fmt::format("{}{}={:#x}", i % 8 == 0 ? "\n  " : " ", kNames[i], r.gpr[i]);
+  return s + fmt::format("\n  rflags={:#x} mxcsr={:#x} fcw={:#x} fsw={:#x} valid={:#x} gs_base={:#x}\n",
+                         r.rflags, r.mxcsr, r.fcw, r.fsw, r.valid, r.gs_base);
 }
 
 }  // namespace
@@ -113,7 +114,8 @@ std::set<std::string> names(std::span<const BytesRow> rows) {
 
 void expect_covered(std::span<const cpu::OpRow> rows, const std::set<std::string>& tested) {
   for (const cpu::OpRow& row : rows) {
-    EXPECT_TRUE(tested.contains(row.mnemonic)) << row.mnemonic << ": a row of the operation tables without a test";
+    EXPECT_TRUE(tested.contains(row.mnemonic))
+        << row.mnemonic << ": a row of the operation tables without a test";
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// The strongest oracle there is: the same code run by the host's processor and by ours must end in the same state.
+// The strongest oracle there is: the same code run by the host's processor and by ours must end in the same
+// state.
 //
 //   const Row kRows[] = {{"paddb", "x,xm128"}, {"addps", "x,xm128", {.fill = Fill::kF32}}};
 //   TEST(SseHost, agrees_with_the_host) { check_rows(kRows); }
@@ -17,18 +18,19 @@
 
 namespace lastbranch::host {
 
-/// Runs `instance` natively and in both variants of the simulated core; the differences, empty when there are none.
+/// Runs `instance` natively and in both variants of the simulated core; the differences, empty when there are
+/// none.
 [[nodiscard]] std::string compare(const Instance& instance, const Ignore& ignore = {});
 
-/// As compare(), and adds a test failure with disassembly, initial registers and the differences when there are any.
-/// Returns whether both agree.
+/// As compare(), and adds a test failure with disassembly, initial registers and the differences when there
+/// are any. Returns whether both agree.
 bool check(const Instance& instance, const Ignore& ignore = {}, std::string_view what = "");
 
 /// Every form of every row, `count` instances each; at most three failures are printed per row.
 void check_rows(std::span<const Row> rows, unsigned count = 64);
 
-/// Instructions given as bytes, for what the encoder does not make: implicit memory operands, odd prefixes, branches,
-/// short sequences. RowOptions::prepare puts the random state in order.
+/// Instructions given as bytes, for what the encoder does not make: implicit memory operands, odd prefixes,
+/// branches, short sequences. RowOptions::prepare puts the random state in order.
 struct BytesRow {
   std::string name;  ///< begins with the mnemonic; what follows a blank is only for the reader
   std::vector<u8> code;

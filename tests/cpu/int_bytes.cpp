@@ -55,8 +55,10 @@ void bit_offset(Image& i, Rng& r) {
   const i64 offset = static_cast<i64>(r.below(0x10000)) - 0x8000;
   i.regs.gpr[RCX] = r.one_in(2) ? static_cast<u64>(offset / 16) : static_cast<u64>(offset);
   // A 32- or 16-bit offset ignores the upper bits.
-  if (r.one_in(2)) i.regs.gpr[RDX] = (r.next() << 32) | static_cast<u32>(offset);
-  else i.regs.gpr[RDX] = (r.next() << 16) | static_cast<u16>(offset);
+  if (r.one_in(2))
+    i.regs.gpr[RDX] = (r.next() << 32) | static_cast<u32>(offset);
+  else
+    i.regs.gpr[RDX] = (r.next() << 16) | static_cast<u16>(offset);
 }
 void table(Image& i, Rng& r) {
   i.regs.gpr[RBX] = kData + r.below(kDataSize - 0x80);
@@ -141,7 +143,9 @@ const std::vector<BytesRow> kPlain = {
     {"bt [rbx], rcx", {0x48, 0x0f, 0xa3, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"bts [rbx], cx", {0x66, 0x0f, 0xab, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"bts [rbx], edx", {0x0f, 0xab, 0x13}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
-    {"bts lock [rbx], rcx", {0xf0, 0x48, 0x0f, 0xab, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
+    {"bts lock [rbx], rcx",
+     {0xf0, 0x48, 0x0f, 0xab, 0x0b},
+     {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"btr [rbx], dx", {0x66, 0x0f, 0xb3, 0x13}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"btr [rbx], rcx", {0x48, 0x0f, 0xb3, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
     {"btc [rbx], ecx", {0x0f, 0xbb, 0x0b}, {.ignore = {.flags = kBitTest}, .prepare = bit_offset}},
@@ -210,11 +214,14 @@ void string_operands(Image& i, Rng& r, unsigned size) {
   if (!r.one_in(6)) {
     const u64 reach = g[RCX] * size;
     const u64 low = std::min(g[RSI], g[RDI]), high = std::max(g[RSI], g[RDI]);
-    if ((i.regs.rflags & 0x400) != 0 ? low - reach < kData : high + reach > kData + kDataSize) g[RCX] = r.below(8);
+    if ((i.regs.rflags & 0x400) != 0 ? low - reach < kData : high + reach > kData + kDataSize)
+      g[RCX] = r.below(8);
   }
 }
 template <unsigned kSize>
-void string_64(Image& i, Rng& r) { string_operands(i, r, kSize); }
+void string_64(Image& i, Rng& r) {
+  string_operands(i, r, kSize);
+}
 template <unsigned kSize>
 void string_32(Image& i, Rng& r) {
   string_operands(i, r, kSize);
@@ -229,8 +236,11 @@ std::vector<BytesRow> make_string_rows() {
     u8 opcode;  ///< of the byte form; the wide forms follow
     bool compares;
   };
-  constexpr Operation kOperations[] = {
-      {"movs", 0xa4, false}, {"cmps", 0xa6, true}, {"stos", 0xaa, false}, {"lods", 0xac, false}, {"scas", 0xae, true}};
+  constexpr Operation kOperations[] = {{"movs", 0xa4, false},
+                                       {"cmps", 0xa6, true},
+                                       {"stos", 0xaa, false},
+                                       {"lods", 0xac, false},
+                                       {"scas", 0xae, true}};
   using Prepare = void (*)(Image&, Rng&);
   struct Size {
     char letter;
@@ -309,7 +319,9 @@ std::vector<BytesRow> make_branch_rows() {
       {"loop addr32", {0x67, 0xe2, 0x10}, {.prepare = small_rcx}},
       {"loope addr32", {0x67, 0xe1, 0x10}, {.prepare = small_rcx}},
       {"loopne addr32", {0x67, 0xe0, 0x10}, {.prepare = small_rcx}},
-      {"loop on itself", {0xe2, 0xfe}, {.prepare = [](Image& i, Rng& r) { i.regs.gpr[RCX] = 1 + r.below(5000); }}},
+      {"loop on itself",
+       {0xe2, 0xfe},
+       {.prepare = [](Image& i, Rng& r) { i.regs.gpr[RCX] = 1 + r.below(5000); }}},
       {"jrcxz", {0xe3, 0x10}, {.prepare = small_rcx}},
       {"jecxz", {0x67, 0xe3, 0x10}, {.prepare = small_rcx}},
       {"call and return", {0xe8, 0x01, 0, 0, 0, 0xcc, 0x48, 0x8d, 0x40, 0x05, 0xc3}},
@@ -386,8 +398,10 @@ const std::vector<BytesRow> kRefused = {
     {"pop of an unassigned form", {0x8f, 0xc8}},
     {"mov cs, eax", {0x8e, 0xc8}},
     {"mov to no segment", {0x8e, 0xf0}},
-    {"sixteen bytes", {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}},
-    {"nop fifteen bytes", {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}},
+    {"sixteen bytes",
+     {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}},
+    {"nop fifteen bytes",
+     {0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}},
     {"call unmapped target", {0xe8, 0x00, 0x00, 0x01, 0x00}, {.prepare = stack_anywhere}},
     {"jmp unmapped target", {0xe9, 0x00, 0x00, 0x01, 0x00}},
     {"jmp to data", {0xff, 0xe0}, {.prepare = [](Image& i, Rng&) { i.regs.gpr[RAX] = kData; }}},
@@ -395,8 +409,12 @@ const std::vector<BytesRow> kRefused = {
 
 }  // namespace
 
-const std::vector<BytesRow>& plain_bytes() { return kPlain; }
-const std::vector<BytesRow>& stack_bytes() { return kStackBytes; }
+const std::vector<BytesRow>& plain_bytes() {
+  return kPlain;
+}
+const std::vector<BytesRow>& stack_bytes() {
+  return kStackBytes;
+}
 const std::vector<BytesRow>& string_bytes() {
   static const std::vector<BytesRow> rows = make_string_rows();
   return rows;
@@ -405,6 +423,8 @@ const std::vector<BytesRow>& branch_bytes() {
   static const std::vector<BytesRow> rows = make_branch_rows();
   return rows;
 }
-const std::vector<BytesRow>& refused_bytes() { return kRefused; }
+const std::vector<BytesRow>& refused_bytes() {
+  return kRefused;
+}
 
 }  // namespace lastbranch::host

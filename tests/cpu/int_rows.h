@@ -1,6 +1,6 @@
 #pragma once
-// Which general-purpose instructions are compared with the host, in which shapes, and which flags the manual leaves
-// undefined for them. Every mnemonic of the integer operation tables must be here.
+// Which general-purpose instructions are compared with the host, in which shapes, and which flags the manual
+// leaves undefined for them. Every mnemonic of the integer operation tables must be here.
 #include <set>
 #include <string>
 
@@ -15,7 +15,7 @@ std::span<const Row> move_rows();
 std::span<const Row> condition_rows();
 std::span<const Row> bit_rows();
 std::span<const Row> stack_rows();
-const std::vector<BytesRow>& plain_bytes();    ///< no or implicit operands, odd encodings
+const std::vector<BytesRow>& plain_bytes();  ///< no or implicit operands, odd encodings
 const std::vector<BytesRow>& stack_bytes();
 const std::vector<BytesRow>& string_bytes();
 const std::vector<BytesRow>& branch_bytes();

@@ -11,8 +11,9 @@ namespace {
 
 constexpr const char* kGprNames[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-constexpr const char* kVectorNames[20] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "9",
-                                          "#TS", "#NP", "#SS", "#GP", "#PF", "15",  "#MF", "#AC", "#MC", "#XM"};
+constexpr const char* kVectorNames[20] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
+                                          "#NM", "#DF", "9",   "#TS", "#NP", "#SS", "#GP",
+                                          "#PF", "15",  "#MF", "#AC", "#MC", "#XM"};
 /// Status flags, TF, DF, IOPL, NT, AC, ID; not RF, which a fault's saved image has and a run's end has not.
 constexpr u64 kComparedFlags = 0x247fd7;
 
@@ -56,9 +57,9 @@ class Report {
 
 /// RFLAGS as letters, for a difference that a reader can understand at once.
 std::string flag_text(u64 v) {
-  constexpr std::pair<u64, const char*> kNames[] = {{0x1, "CF"},    {0x4, "PF"},    {0x10, "AF"},    {0x40, "ZF"},
-                                                    {0x80, "SF"},   {0x100, "TF"},  {0x200, "IF"},   {0x400, "DF"},
-                                                    {0x800, "OF"},  {0x4000, "NT"}, {0x40000, "AC"}, {0x200000, "ID"}};
+  constexpr std::pair<u64, const char*> kNames[] = {
+      {0x1, "CF"},   {0x4, "PF"},   {0x10, "AF"},  {0x40, "ZF"},   {0x80, "SF"},    {0x100, "TF"},
+      {0x200, "IF"}, {0x400, "DF"}, {0x800, "OF"}, {0x4000, "NT"}, {0x40000, "AC"}, {0x200000, "ID"}};
   std::string s;
   for (const auto& [bit, name] : kNames) {
     if ((v & bit) == 0) continue;
@@ -91,10 +92,10 @@ std::string differences(const Outcome& native, const Outcome& simulated, const I
   if (ignore.pf_write && native.fault.vector == Vector::kPF) error_mask = ~pf::kWrite;
   const bool same_end =
       native.filler == simulated.filler && native.limit == simulated.limit &&
-      (!native.faulted() ||
-       (native.fault.vector == simulated.fault.vector && native.fault.has_error == simulated.fault.has_error &&
-        ((native.fault.error ^ simulated.fault.error) & error_mask) == 0 &&
-        native.fault.address == simulated.fault.address));
+      (!native.faulted() || (native.fault.vector == simulated.fault.vector &&
+                             native.fault.has_error == simulated.fault.has_error &&
+                             ((native.fault.error ^ simulated.fault.error) & error_mask) == 0 &&
+                             native.fault.address == simulated.fault.address));
   if (!same_end || native.after.regs.rip != simulated.after.regs.rip)
     r.line(fmt::format("  end: native {}, simulated {}\n", describe(native), describe(simulated)));
   if (native.executed != 0 && native.executed != simulated.executed)
@@ -104,8 +105,8 @@ std::string differences(const Outcome& native, const Outcome& simulated, const I
   for (unsigned i = 0; i < 16; ++i) r.hex(kGprNames[i], n.gpr[i], s.gpr[i]);
   const u64 flags = (n.rflags ^ s.rflags) & kComparedFlags & ~ignore.flags;
   if (flags != 0) {
-    r.line(fmt::format("  rflags: native {}, simulated {} (differ in {})\n", flag_text(n.rflags), flag_text(s.rflags),
-                       flag_text(flags)));
+    r.line(fmt::format("  rflags: native {}, simulated {} (differ in {})\n", flag_text(n.rflags),
+                       flag_text(s.rflags), flag_text(flags)));
   }
   for (unsigned i = 0; i < 16; ++i) r.bytes(fmt::format("xmm{}", i), n.xmm[i], s.xmm[i]);
   r.hex("mxcsr", n.mxcsr & ~ignore.mxcsr, s.mxcsr & ~ignore.mxcsr);

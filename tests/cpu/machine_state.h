@@ -4,7 +4,8 @@
 // Both runs see the same map, and nothing else:
 //   kData  two read-write pages, which also hold the stack; an unmapped page before and after
 //   kReadOnly  one page that refuses stores; an unmapped page after it
-//   kCode  two pages that can be read, written and executed, filled with INT3; an unmapped page before and after
+//   kCode  two pages that can be read, written and executed, filled with INT3; an unmapped page before and
+//   after
 // All addresses are below 2 GiB, so that every addressing mode, 32-bit ones included, can reach them.
 #include <array>
 #include <string>
@@ -63,10 +64,11 @@ struct Image {
 
 /// How a run ended.
 struct Outcome {
-  bool filler = false;  ///< at an INT3 that the program does not contain: the end of the code; `rip` is its address
-  bool limit = false;   ///< the instruction limit was reached
-  Fault fault{};        ///< otherwise: the exception, whose instruction had no effect; `rip` is its address
-  u64 executed = 0;     ///< instructions completed; 0 after native runs that were not stepped
+  bool filler =
+      false;  ///< at an INT3 that the program does not contain: the end of the code; `rip` is its address
+  bool limit = false;  ///< the instruction limit was reached
+  Fault fault{};       ///< otherwise: the exception, whose instruction had no effect; `rip` is its address
+  u64 executed = 0;    ///< instructions completed; 0 after native runs that were not stepped
   Image after;
 
   [[nodiscard]] bool faulted() const { return !filler && !limit; }
@@ -74,17 +76,19 @@ struct Outcome {
 
 /// What a comparison leaves out.
 struct Ignore {
-  u64 flags = 0;             ///< RFLAGS bits that the manual leaves undefined
-  u16 fsw = 0;               ///< x87 status bits, e.g. undefined C0-C3
+  u64 flags = 0;  ///< RFLAGS bits that the manual leaves undefined
+  u16 fsw = 0;    ///< x87 status bits, e.g. undefined C0-C3
   u32 mxcsr = 0;
   bool x87_pointers = true;  ///< FIP, FDP, FOP: AMD saves them only with a pending exception
   bool x87_empty = false;    ///< contents of empty x87 registers
   bool x87 = false;          ///< all x87 state
-  bool pf_write = false;     ///< the W bit of a page fault's error code: read-modify-write differs between processors
+  bool pf_write =
+      false;  ///< the W bit of a page fault's error code: read-modify-write differs between processors
 };
 
 /// One line per difference, "  rax: native 0x1, simulated 0x2"; empty when the outcomes agree.
-[[nodiscard]] std::string differences(const Outcome& native, const Outcome& simulated, const Ignore& ignore = {});
+[[nodiscard]] std::string differences(const Outcome& native, const Outcome& simulated,
+                                      const Ignore& ignore = {});
 
 /// "#GP(0)", "#PF(0x6) at 0x10002000", "end of code".
 [[nodiscard]] std::string describe(const Outcome& outcome);

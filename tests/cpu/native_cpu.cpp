@@ -98,14 +98,18 @@ bool inside_repeat(u64 rip) {
   const u8* p = reinterpret_cast<const u8*>(rip);
   bool repeat = false;
   for (;; ++p) {
-    if (*p == 0xf2 || *p == 0xf3) repeat = true;
-    else if (*p != 0x66 && *p != 0x67 && *p != 0x65 && *p != 0x2e && *p != 0x36 && *p != 0x3e && *p != 0x26) break;
+    if (*p == 0xf2 || *p == 0xf3)
+      repeat = true;
+    else if (*p != 0x66 && *p != 0x67 && *p != 0x65 && *p != 0x2e && *p != 0x36 && *p != 0x3e && *p != 0x26)
+      break;
   }
   if ((*p & 0xf0) == 0x40) ++p;
   return repeat && ((*p >= 0xa4 && *p <= 0xa7) || (*p >= 0xaa && *p <= 0xaf));
 }
 
-constexpr bool has_error(int vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
+constexpr bool has_error(int vector) {
+  return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;
+}
 
 void leave(ucontext_t* context, bool limit) {
   greg_t* g = context->uc_mcontext.gregs;
@@ -168,7 +172,8 @@ void on_signal(int signal_number, siginfo_t*, void* raw) {
 u8* map(u64 address, u64 size, int protection) {
   void* p = ::mmap(reinterpret_cast<void*>(address), size, protection,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_POPULATE, -1, 0);
-  if (p == MAP_FAILED) throw Error("host oracle: mapping {:#x} bytes at {:#x}: {}", size, address, std::strerror(errno));
+  if (p == MAP_FAILED)
+    throw Error("host oracle: mapping {:#x} bytes at {:#x}: {}", size, address, std::strerror(errno));
   return static_cast<u8*>(p);
 }
 
@@ -188,8 +193,10 @@ NativeCpu::NativeCpu() {
       throw Error("host oracle: mprotect at {:#x}: {}", address, std::strerror(errno));
     volatile u8* p = reinterpret_cast<volatile u8*>(address);
     for (u64 i = 0; i < size; i += kPageSize) {
-      if ((protection & PROT_WRITE) != 0) p[i] = 0;
-      else (void)p[i];
+      if ((protection & PROT_WRITE) != 0)
+        p[i] = 0;
+      else
+        (void)p[i];
     }
   };
   allow(kData, kDataSize, PROT_READ | PROT_WRITE);
@@ -202,15 +209,19 @@ NativeCpu::NativeCpu() {
   stack.ss_size = kSignalStack;
   if (stack.ss_sp == MAP_FAILED || ::sigaltstack(&stack, nullptr) != 0)
     throw Error("host oracle: signal stack: {}", std::strerror(errno));
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_sigaction = on_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   for (const int s : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP}) ::sigaction(s, &action, nullptr);
 }
 
-void NativeCpu::run(const Image& before, Outcome& out) { enter(before, 0, out); }
+void NativeCpu::run(const Image& before, Outcome& out) {
+  enter(before, 0, out);
+}
 
-void NativeCpu::step(const Image& before, u64 limit, Outcome& out) { enter(before, limit, out); }
+void NativeCpu::step(const Image& before, u64 limit, Outcome& out) {
+  enter(before, limit, out);
+}
 
 void NativeCpu::enter(const Image& before, u64 limit, Outcome& out) {
   LASTBRANCH_CHECK(before.regs.fs_base == 0, "native runs keep the process's FS base");

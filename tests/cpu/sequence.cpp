@@ -30,7 +30,8 @@ FlagUse flag_use(const std::vector<u8>& code, std::size_t at) {
   }();
   ZydisDecodedInstruction insn;
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-  LASTBRANCH_CHECK(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&kDecoder, &code[at], code.size() - at, &insn, operands)));
+  LASTBRANCH_CHECK(
+      ZYAN_SUCCESS(ZydisDecoderDecodeFull(&kDecoder, &code[at], code.size() - at, &insn, operands)));
   if (insn.cpu_flags == nullptr) return {0, 0};
   const auto& f = *insn.cpu_flags;
   return {f.tested, static_cast<u64>(f.modified) | f.set_0 | f.set_1};
@@ -54,9 +55,10 @@ Ignore Sequence::ignore_at(u64 rip) const {
   return ignore;
 }
 
-SequenceGenerator::SequenceGenerator(u64 seed, std::initializer_list<std::span<const Row>> more) : generator(seed) {
-  for (const auto rows : {arithmetic_rows(), arithmetic_rows(), shift_rows(), multiply_rows(), move_rows(), move_rows(),
-                          condition_rows(), bit_rows(), stack_rows()}) {
+SequenceGenerator::SequenceGenerator(u64 seed, std::initializer_list<std::span<const Row>> more)
+    : generator(seed) {
+  for (const auto rows : {arithmetic_rows(), arithmetic_rows(), shift_rows(), multiply_rows(), move_rows(),
+                          move_rows(), condition_rows(), bit_rows(), stack_rows()}) {
     add(rows);
   }
   for (const auto rows : more) add(rows);
@@ -94,9 +96,11 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
     } else if (options.patches && n + 1 < options.length && patches_.empty() && rng.one_in(4)) {
       append_patch(n, out);
     } else if (!patches_.empty() && (rng.one_in(3) || n + 1 == options.length)) {
-      while (!append_patched(options, out)) {}
+      while (!append_patched(options, out)) {
+      }
     } else {
-      while (!append_plain(options, out)) {}
+      while (!append_plain(options, out)) {
+      }
     }
   }
   out.starts.push_back(options.address + out.instance.code.size());
@@ -111,7 +115,8 @@ void SequenceGenerator::make(const SequenceOptions& options, Sequence& out) {
   std::memcpy(&out.instance.before.data[kCounter - kData], &options.rounds, sizeof options.rounds);
   // What does not fit into the window is cut off: a fault of the fetch.
   const std::size_t room = kCode + kCodeSize - options.address;
-  out.instance.before.put_code(out.instance.code.data(), std::min(room, out.instance.code.size()), options.address);
+  out.instance.before.put_code(out.instance.code.data(), std::min(room, out.instance.code.size()),
+                               options.address);
 }
 
 void SequenceGenerator::append_branch(const SequenceOptions& options, std::size_t n, Sequence& out) {
@@ -144,7 +149,8 @@ bool SequenceGenerator::append_plain(const SequenceOptions& options, Sequence& o
   RowOptions row_options = c.row->options;
   row_options.fault_one_in = options.fault_one_in;
   const std::size_t at = code.size();
-  if (!generator.encode(c.row->mnemonic, c.form, options.address + at, out.instance.before, code, row_options, kPointers)) {
+  if (!generator.encode(c.row->mnemonic, c.form, options.address + at, out.instance.before, code, row_options,
+                        kPointers)) {
     return false;
   }
   const FlagUse use = flag_use(code, at);

@@ -1,6 +1,7 @@
 #pragma once
-// Random sequences of general-purpose instructions with forward branches. They find what single instructions cannot:
-// flags left lazy or held to be dead, comparisons fused with branches, state of a block left in its middle.
+// Random sequences of general-purpose instructions with forward branches. They find what single instructions
+// cannot: flags left lazy or held to be dead, comparisons fused with branches, state of a block left in its
+// middle.
 #include <initializer_list>
 #include <map>
 #include <span>
@@ -13,8 +14,9 @@ namespace lastbranch::host {
 
 struct Sequence {
   Instance instance;
-  std::vector<u64> starts;             ///< address of each instruction, then of the end
-  std::map<u64, u64> undefined_flags;  ///< instruction address -> RFLAGS bits that are not defined when it starts
+  std::vector<u64> starts;  ///< address of each instruction, then of the end
+  std::map<u64, u64>
+      undefined_flags;  ///< instruction address -> RFLAGS bits that are not defined when it starts
   /// What to ignore when a run stops before the instruction at `rip`.
   [[nodiscard]] Ignore ignore_at(u64 rip) const;
 };
@@ -45,9 +47,9 @@ class SequenceGenerator {
     std::size_t number;  ///< its number
   };
   struct Jump {
-    std::size_t field;  ///< offset in the code of the displacement
-    unsigned size;      ///< bytes of it
-    std::size_t target; ///< number of the instruction
+    std::size_t field;   ///< offset in the code of the displacement
+    unsigned size;       ///< bytes of it
+    std::size_t target;  ///< number of the instruction
   };
   void add(std::span<const Row> rows);
   void append_branch(const SequenceOptions& options, std::size_t n, Sequence& out);
@@ -58,7 +60,7 @@ class SequenceGenerator {
 
   std::vector<Candidate> candidates_;
   std::vector<Jump> jumps_;
-  std::vector<Patch> patches_;  ///< whose target is yet to come
+  std::vector<Patch> patches_;               ///< whose target is yet to come
   std::map<std::size_t, u64> undefined_at_;  ///< at the targets of jumps so far
   u64 undefined_ = 0;
 };

@@ -1,4 +1,5 @@
-// Random sequences natively and simulated: run whole, stopped at every instruction, and faulting at every instruction.
+// Random sequences natively and simulated: run whole, stopped at every instruction, and faulting at every
+// instruction.
 #include <memory>
 
 #include <fmt/format.h>
@@ -17,12 +18,15 @@ struct Work {
   Sequence sequence;
   Outcome native, simulated;
 };
-std::unique_ptr<Work> work() { return std::make_unique<Work>(); }
+std::unique_ptr<Work> work() {
+  return std::make_unique<Work>();
+}
 
 ::testing::AssertionResult same(const Work& w, std::string_view what) {
   const std::string text = differences(w.native, w.simulated, w.sequence.ignore_at(w.native.after.regs.rip));
   if (text.empty()) return ::testing::AssertionSuccess();
-  return ::testing::AssertionFailure() << what << "\n" << text << disassemble(w.sequence.instance.code, kEntry);
+  return ::testing::AssertionFailure() << what << "\n"
+                                       << text << disassemble(w.sequence.instance.code, kEntry);
 }
 
 TEST(SequenceHost, whole_sequences_agree) {
@@ -68,11 +72,12 @@ TEST(SequenceHost, pieces_of_any_size_make_no_difference) {
 /// Vector instructions among the others: their flags (COMISD, PTEST), their faults and MXCSR's sticky bits.
 TEST(SequenceHost, sequences_with_vector_instructions_agree) {
   const auto w = work();
-  SequenceGenerator sequences(10, {xmm_move_rows(), xmm_integer_rows(), xmm_shuffle_rows(), xmm_float_rows(),
-                                   xmm_convert_rows()});
+  SequenceGenerator sequences(
+      10, {xmm_move_rows(), xmm_integer_rows(), xmm_shuffle_rows(), xmm_float_rows(), xmm_convert_rows()});
   for (unsigned n = 0; n < 2000; ++n) {
-    sequences.make({.length = 40, .fault_one_in = n % 2 == 0 ? 0u : 100u, .patches = n % 8 == 0, .rounds = 1 + n % 3},
-                   w->sequence);
+    sequences.make(
+        {.length = 40, .fault_one_in = n % 2 == 0 ? 0u : 100u, .patches = n % 8 == 0, .rounds = 1 + n % 3},
+        w->sequence);
     NativeCpu::instance().step(w->sequence.instance.before, kEnough, w->native);
     simulated().run(w->sequence.instance.before, w->simulated, kEnough, n % 5 == 0 ? 3 : 0);
     ASSERT_TRUE(same(*w, fmt::format("sequence {}", n)));
@@ -95,8 +100,9 @@ TEST(SequenceHost, self_modifying_loops_agree) {
   const auto w = work();
   SequenceGenerator sequences(6);
   for (unsigned n = 0; n < 1500; ++n) {
-    sequences.make({.length = 24, .branches = n % 2 == 0, .fault_one_in = 0, .patches = true, .rounds = 1 + n % 5},
-                   w->sequence);
+    sequences.make(
+        {.length = 24, .branches = n % 2 == 0, .fault_one_in = 0, .patches = true, .rounds = 1 + n % 5},
+        w->sequence);
     NativeCpu::instance().step(w->sequence.instance.before, kEnough, w->native);
     for (const u64 piece : {0u, 1u, 4u}) {
       simulated().run(w->sequence.instance.before, w->simulated, kEnough, piece);
@@ -119,14 +125,16 @@ TEST(SequenceHost, self_modifying_loops_stop_at_every_instruction) {
   }
 }
 
-/// The page boundary falls anywhere into the sequence, also into instructions, also into ones that are rewritten.
+/// The page boundary falls anywhere into the sequence, also into instructions, also into ones that are
+/// rewritten.
 TEST(SequenceHost, sequences_across_a_page_boundary_agree) {
   const auto w = work();
   SequenceGenerator sequences(8);
   for (unsigned n = 0; n < 600; ++n) {
     const u64 address = kCode + kPageSize - 1 - n % 200;
-    sequences.make({.length = 30, .address = address, .fault_one_in = 0, .patches = n % 2 == 0, .rounds = 1 + n % 3},
-                   w->sequence);
+    sequences.make(
+        {.length = 30, .address = address, .fault_one_in = 0, .patches = n % 2 == 0, .rounds = 1 + n % 3},
+        w->sequence);
     NativeCpu::instance().step(w->sequence.instance.before, kEnough, w->native);
     for (const u64 piece : {0u, 1u}) {
       simulated().run(w->sequence.instance.before, w->simulated, kEnough, piece);
@@ -148,19 +156,19 @@ TEST(SequenceHost, sequences_that_run_off_the_end_fault_on_the_fetch) {
   }
 }
 
-/// One instruction of a straight sequence after the other is replaced by one that faults: a block that is left early
-/// has executed, and counts, its prefix only, and every flag of it is there.
+/// One instruction of a straight sequence after the other is replaced by one that faults: a block that is
+/// left early has executed, and counts, its prefix only, and every flag of it is there.
 TEST(SequenceHost, a_fault_at_every_position_leaves_the_executed_prefix) {
   const auto w = work();
   SequenceGenerator sequences(4);
   const std::vector<u8> kFaulting[] = {
-      {0x0f, 0x0b},                                                // ud2
-      {0x48, 0x8b, 0x04, 0x25, 0x00, 0x20, 0x00, 0x10},            // mov rax, [unmapped]
-      {0x89, 0x0c, 0x25, 0x00, 0x30, 0x00, 0x10},                  // mov [read-only], ecx
-      {0x48, 0x01, 0x04, 0x25, 0xfc, 0x1f, 0x00, 0x10},            // add [across the end], rax
-      {0x3b, 0x04, 0x25, 0x00, 0x20, 0x00, 0x10, 0x74, 0x00},      // cmp eax, [unmapped]; jz
-      {0x31, 0xd2, 0x31, 0xc9, 0xf7, 0xf1},                        // xor edx, edx; xor ecx, ecx; div ecx
-      {0xf4},                                                      // hlt
+      {0x0f, 0x0b},                                            // ud2
+      {0x48, 0x8b, 0x04, 0x25, 0x00, 0x20, 0x00, 0x10},        // mov rax, [unmapped]
+      {0x89, 0x0c, 0x25, 0x00, 0x30, 0x00, 0x10},              // mov [read-only], ecx
+      {0x48, 0x01, 0x04, 0x25, 0xfc, 0x1f, 0x00, 0x10},        // add [across the end], rax
+      {0x3b, 0x04, 0x25, 0x00, 0x20, 0x00, 0x10, 0x74, 0x00},  // cmp eax, [unmapped]; jz
+      {0x31, 0xd2, 0x31, 0xc9, 0xf7, 0xf1},                    // xor edx, edx; xor ecx, ecx; div ecx
+      {0xf4},                                                  // hlt
   };
   for (unsigned n = 0; n < 60; ++n) {
     sequences.make({.length = 20, .branches = false, .fault_one_in = 0}, w->sequence);

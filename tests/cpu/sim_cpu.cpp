@@ -27,7 +27,8 @@ class WindowWalker : public cpu::Walker {
     if (access == cpu::Access::kFetch) error |= pf::kFetch;
     for (const Range& r : kRanges) {
       if (linear < r.first || linear >= r.first + r.size) continue;
-      const bool allowed = access == cpu::Access::kRead || (access == cpu::Access::kWrite ? r.writable : r.executable);
+      const bool allowed =
+          access == cpu::Access::kRead || (access == cpu::Access::kWrite ? r.writable : r.executable);
       if (!allowed) return {.fault = page_fault(linear, error | pf::kPresent)};
       return {.ok = true, .writable = r.writable, .page = r.paddr + (page_of(linear) - r.first)};
     }
@@ -122,16 +123,26 @@ struct MachineOf final : SimCpu::Machine {
 }  // namespace
 
 SimCpu::SimCpu(bool observed) {
-  if (observed) machine_ = std::make_unique<MachineOf<cpu::Observed>>();
-  else machine_ = std::make_unique<MachineOf<cpu::Fast>>();
+  if (observed)
+    machine_ = std::make_unique<MachineOf<cpu::Observed>>();
+  else
+    machine_ = std::make_unique<MachineOf<cpu::Fast>>();
 }
 
 SimCpu::~SimCpu() = default;
 
-cpu::Cpu& SimCpu::cpu() { return machine_->cpu(); }
-const Ledger& SimCpu::ledger() const { return machine_->ledger; }
-const std::vector<RetiredBranch>& SimCpu::branches() const { return machine_->hub.branches; }
-const std::vector<u64>& SimCpu::observed() const { return machine_->observed; }
+cpu::Cpu& SimCpu::cpu() {
+  return machine_->cpu();
+}
+const Ledger& SimCpu::ledger() const {
+  return machine_->ledger;
+}
+const std::vector<RetiredBranch>& SimCpu::branches() const {
+  return machine_->hub.branches;
+}
+const std::vector<u64>& SimCpu::observed() const {
+  return machine_->observed;
+}
 
 void SimCpu::run(const Image& before, Outcome& out, u64 limit, u64 piece) {
   Machine& m = *machine_;
