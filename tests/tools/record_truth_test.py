@@ -126,7 +126,7 @@ def test_static_busybox(mode: list[str], tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(b"some words to compress, some of them again and again\n" * 400)
     for applet, period in ((["sha256sum"], "1009"), (["gzip", "-c"], "4001"), (["sort"], "2003")):
         kinds = check_recording(["-c", period, *mode], [busybox(), *applet, "text"], tmp_path)
-        assert kinds.total() > 10_000
+        assert kinds.total() > 5_000
         assert bool(kinds["kernel"]) == bool(mode)
         assert min(kinds[kind] for kind in ("cond", "call", "ret")) > 0, kinds
 
