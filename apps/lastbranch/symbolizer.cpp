@@ -1,7 +1,6 @@
 #include "apps/lastbranch/symbolizer.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include <fmt/format.h>
 
@@ -11,10 +10,9 @@
 namespace lastbranch::cli {
 
 const CodeRange* Symbolizer::range_of(u64 address) const {
-  const auto newest_first = ranges_ | std::views::reverse;
-  const auto found =
-      std::ranges::find_if(newest_first, [&](const CodeRange& r) { return address - r.address < r.length; });
-  return found == newest_first.end() ? nullptr : &*found;
+  const auto holds = [&](const CodeRange& r) { return address - r.address < r.length; };
+  const auto newest = std::find_if(ranges_.rbegin(), ranges_.rend(), holds);
+  return newest == ranges_.rend() ? nullptr : &*newest;
 }
 
 const Symbolizer::File& Symbolizer::file(const std::string& path) {
