@@ -93,6 +93,7 @@ i64 fill_random(Kernel& k, const std::vector<iovec>& parts) {
 i64 transfer(Kernel& k, const OpenFile& file, u64 address, u64 length, i64 position, bool writing) {
   const int fd = file.fd();
   if (!opened_for(fd, writing)) return -EBADF;
+  if (address >= kUserEnd) return -EFAULT;  // also when there is nothing to move
   const FileFacts facts = facts_of(fd);
   SharedPages& shared = k.memory.shared_pages();
   if (!writing && !shared.empty()) shared.flush(facts.device, facts.inode);

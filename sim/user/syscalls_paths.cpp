@@ -31,7 +31,12 @@ i64 read_only_refusal(const Kernel& k, const std::string& path, int flags) {
   if (!changes && (flags & O_CREAT) == 0) return 0;
   if ((flags & O_TMPFILE) == O_TMPFILE) return -EROFS;
   const HostFd existing = k.paths.find(path, (flags & O_NOFOLLOW) == 0);
-  if (!existing.ok()) return existing.get() == -ENOENT && (flags & O_CREAT) != 0 ? -EROFS : existing.get();
+  if (existing.get() == -ENOENT && (flags & O_CREAT) != 0) {
+    std::string name;
+    const HostFd folder = k.paths.parent(path, name);
+    return folder.ok() ? -EROFS : folder.get();
+  }
+  if (!existing.ok()) return existing.get();
   if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) return -EEXIST;
   struct stat st {};
   if (::fstat(existing.get(), &st) != 0) return -errno;

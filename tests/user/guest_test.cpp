@@ -56,6 +56,13 @@ TEST_P(GuestTest, file_calls_answer_as_natively) {
   EXPECT_NE(native.output.find("exe right"), std::string::npos) << native.output;
 }
 
+TEST_P(GuestTest, stack_is_laid_out_as_natively) {
+  const std::vector<std::string> command{program("stack"), "one", "", "three with blanks"};
+  const Outcome native = run_command(command), simulated = run_command(on_board(command));
+  EXPECT_EQ(native.output, simulated.output);
+  EXPECT_EQ(native.status, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(Links, GuestTest, ::testing::Values("static", "dynamic", "pie"),
                          [](const auto& row) { return std::string(row.param); });
 
