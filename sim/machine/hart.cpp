@@ -10,7 +10,8 @@ RunResult Hart::run(u64 cycles) {
   const u64 begin = this->cycles();
   const auto result = [&](RunEnd why) { return RunResult{this->cycles() - begin, why}; };
   while (this->cycles() - begin < cycles) {
-    // Also within a quantum: a system call that waits on the host is interrupted and tried again, which takes no cycles.
+    // Also within a quantum: a system call that waits on the host is interrupted and tried again, which takes
+    // no cycles.
     if (limit_reached() || stop_.load(std::memory_order_relaxed)) return result(RunEnd::kStopped);
     Horizon horizon;
     horizon.within(limit_ - c.retired());
