@@ -261,7 +261,7 @@ TEST(Core, system_instructions_fault_in_a_user_program) {
     std::vector<u8> code;
     Vector vector;
   };
-  const Case kCases[] = {
+  const Case cases[] = {
       {"rdpmc", {0x0f, 0x33}, Vector::kGP},
       {"sysexit", {0x0f, 0x35}, Vector::kGP},
       {"xsetbv", {0x0f, 0x01, 0xd1}, Vector::kGP},
@@ -275,7 +275,7 @@ TEST(Core, system_instructions_fault_in_a_user_program) {
       {"smsw", {0x0f, 0x01, 0xe0}, Vector::kGP},
   };
   SimCpu cpu;
-  for (const Case& c : kCases) {
+  for (const Case& c : cases) {
     Image image;
     image.put_code(c.code.data(), c.code.size());
     const auto result = run(cpu, image);

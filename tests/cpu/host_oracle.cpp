@@ -16,8 +16,8 @@ struct Pair {
   Outcome simulated;
 };
 Pair& outcomes() {
-  static const std::unique_ptr<Pair> pair = std::make_unique<Pair>();
-  return *pair;
+  static const std::unique_ptr<Pair> kPair = std::make_unique<Pair>();
+  return *kPair;
 }
 
 /// Seeds follow from the name alone, so that a failure repeats whatever other tests run.

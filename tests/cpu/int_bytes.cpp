@@ -248,13 +248,13 @@ std::vector<BytesRow> make_string_rows() {
     bool wide;
     Prepare prepare_64, prepare_32;
   };
-  const Size kSizes[] = {{'b', {}, false, string_64<1>, string_32<1>},
-                         {'w', {0x66}, true, string_64<2>, string_32<2>},
-                         {'d', {}, true, string_64<4>, string_32<4>},
-                         {'q', {0x48}, true, string_64<8>, string_32<8>}};
+  const Size sizes[] = {{'b', {}, false, string_64<1>, string_32<1>},
+                        {'w', {0x66}, true, string_64<2>, string_32<2>},
+                        {'d', {}, true, string_64<4>, string_32<4>},
+                        {'q', {0x48}, true, string_64<8>, string_32<8>}};
   std::vector<BytesRow> rows;
   for (const Operation& o : kOperations) {
-    for (const Size& s : kSizes) {
+    for (const Size& s : sizes) {
       for (const Bytes& repeat : {Bytes{}, Bytes{0xf3}, Bytes{0xf2}}) {
         for (const bool address_32 : {false, true}) {
           // Legacy prefixes in front of REX.
@@ -416,12 +416,12 @@ const std::vector<BytesRow>& stack_bytes() {
   return kStackBytes;
 }
 const std::vector<BytesRow>& string_bytes() {
-  static const std::vector<BytesRow> rows = make_string_rows();
-  return rows;
+  static const std::vector<BytesRow> kRows = make_string_rows();
+  return kRows;
 }
 const std::vector<BytesRow>& branch_bytes() {
-  static const std::vector<BytesRow> rows = make_branch_rows();
-  return rows;
+  static const std::vector<BytesRow> kRows = make_branch_rows();
+  return kRows;
 }
 const std::vector<BytesRow>& refused_bytes() {
   return kRefused;

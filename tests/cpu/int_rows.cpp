@@ -219,8 +219,8 @@ std::span<const Row> move_rows() {
   return kMove;
 }
 std::span<const Row> condition_rows() {
-  static const std::vector<Row> rows = make_condition_rows();
-  return rows;
+  static const std::vector<Row> kRows = make_condition_rows();
+  return kRows;
 }
 std::span<const Row> bit_rows() {
   return kBit;

@@ -33,7 +33,7 @@ class Report {
     if (std::memcmp(native.data(), simulated.data(), native.size()) == 0) return;
     unsigned shown = 0;
     for (std::size_t i = 0; i < native.size() && shown < 4; i += 8) {
-      u64 n, s;
+      u64 n = 0, s = 0;
       std::memcpy(&n, &native[i], 8);
       std::memcpy(&s, &simulated[i], 8);
       if (n == s) continue;

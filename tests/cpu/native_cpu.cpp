@@ -40,10 +40,10 @@ Switch now;
 
 /// The kernel restores x87 and SSE state only if the header says that they are not in their initial state.
 void mark_fp_present(u8* fx) {
-  u32 magic;
+  u32 magic = 0;
   std::memcpy(&magic, fx + 464, sizeof magic);
   if (magic != kXstateMagic) return;
-  u64 present;
+  u64 present = 0;
   std::memcpy(&present, fx + kXstateHeader, sizeof present);
   present |= 3;
   std::memcpy(fx + kXstateHeader, &present, sizeof present);

@@ -161,7 +161,7 @@ TEST(SequenceHost, sequences_that_run_off_the_end_fault_on_the_fetch) {
 TEST(SequenceHost, a_fault_at_every_position_leaves_the_executed_prefix) {
   const auto w = work();
   SequenceGenerator sequences(4);
-  const std::vector<u8> kFaulting[] = {
+  const std::vector<u8> faulting[] = {
       {0x0f, 0x0b},                                            // ud2
       {0x48, 0x8b, 0x04, 0x25, 0x00, 0x20, 0x00, 0x10},        // mov rax, [unmapped]
       {0x89, 0x0c, 0x25, 0x00, 0x30, 0x00, 0x10},              // mov [read-only], ecx
@@ -174,7 +174,7 @@ TEST(SequenceHost, a_fault_at_every_position_leaves_the_executed_prefix) {
     sequences.make({.length = 20, .branches = false, .fault_one_in = 0}, w->sequence);
     const std::vector<u8> code = w->sequence.instance.code;
     for (std::size_t at = 0; at + 1 < w->sequence.starts.size(); ++at) {
-      const auto& fault = kFaulting[(n + at) % std::size(kFaulting)];
+      const auto& fault = faulting[(n + at) % std::size(faulting)];
       const std::size_t offset = w->sequence.starts[at] - kEntry;
       std::vector<u8> changed(code.begin(), code.begin() + static_cast<std::ptrdiff_t>(offset));
       changed.insert(changed.end(), fault.begin(), fault.end());
