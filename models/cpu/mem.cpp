@@ -255,8 +255,12 @@ const Insn* resolve(Cpu& c, const Insn* i) {
     if (!t.mmio && !(is_store && code)) {
       c.miss = Miss::kNone;
       const TlbEntry entry{page_of(va), c.memory->host(t.page)};
-      c.tlb->read[TlbBank::slot(va)] = entry;
-      if (t.writable && !code) c.tlb->write[TlbBank::slot(va)] = entry;
+      // The other table's entry is taken only while it is free: an instruction that loads from one page and
+      // stores to another of the same slot would otherwise evict one with the other for ever.
+      TlbEntry& read = c.tlb->read[TlbBank::slot(va)];
+      TlbEntry& write = c.tlb->write[TlbBank::slot(va)];
+      if (!is_store || read.host == nullptr) read = entry;
+      if (is_store || (t.writable && !code && write.host == nullptr)) write = entry;
       return i->fn(c, i);
     }
   }
