@@ -65,6 +65,7 @@ Object find_object(Kernel& k, int folder, const std::string& path, bool follow) 
         object.inherited = k.fds.get(own->fd)->inherited;
         if (!follow) object.link = k.paths.guest_path(object.fd).value_or(k.fds.get(own->fd)->name);
         return object;
+      case VirtualFile::Kind::kFolder: object.owned = k.paths.find("/proc", true); break;
       case VirtualFile::Kind::kRandom: object.owned = k.paths.find(path, follow); break;
       case VirtualFile::Kind::kAbsent: object.owned = HostFd(-ENOENT); break;
     }

@@ -124,6 +124,7 @@ struct IoControl {
   u32 bytes;
   bool in, out;
 };
+constexpr u32 kShareBlocks = 0x40049409;  // FICLONE
 constexpr std::array kIoControls = {
     IoControl{TCGETS, 36, false, true},      IoControl{TCSETS, 36, true, false},  IoControl{TCSETSW, 36, true, false},
     IoControl{TCSETSF, 36, true, false},     IoControl{0x802c542a, 44, false, true},  // TCGETS2
@@ -146,6 +147,7 @@ i64 sys_ioctl(Kernel& k, const Args& a) {
       if (!terminal) return -ENOTTY;
       return k.memory.write(a[2], group) ? 0 : -EFAULT;
     }
+    case kShareBlocks: return -EOPNOTSUPP;  // cp asks first, and copies then
     case TIOCSPGRP: return terminal ? 0 : -ENOTTY;
     case TCFLSH:
     case TCSBRK:

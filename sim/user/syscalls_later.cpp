@@ -1,4 +1,6 @@
 // Calls that need what is not modelled yet. Each fails with the error that programs know how to live with.
+#include <sys/stat.h>
+
 #include <cerrno>
 
 #include "sim/user/syscall_table.h"
@@ -16,15 +18,29 @@ i64 sys_clone(Kernel& k, const Args& a) {
   return thread ? -EAGAIN : -ENOSYS;
 }
 
+/// There are no children: the answer is the kernel's own.
+i64 sys_no_child(Kernel&, const Args&) { return -ECHILD; }
+
+/// No descriptor is a socket, unless a standard one was inherited as one: only then is something missing.
+i64 sys_no_socket(Kernel& k, const Args& a) {
+  const OpenFile* file = k.fds.get(a.u(0));
+  if (file == nullptr) return -EBADF;
+  struct stat st {};
+  if (::fstat(file->fd(), &st) == 0 && S_ISSOCK(st.st_mode)) {
+    k.tally.refuse(41, "calls on an inherited socket", "Socket operation on non-socket");
+  }
+  return -ENOTSOCK;
+}
+
 constexpr SyscallRow kRows[] = {
     // Processes and threads.
     {56, "clone", sys_clone},
     {57, "fork", nullptr, ENOSYS},
     {58, "vfork", nullptr, ENOSYS},
     {59, "execve", nullptr, ENOSYS},
-    {61, "wait4", nullptr, ECHILD},
+    {61, "wait4", sys_no_child},
     {101, "ptrace", nullptr, EPERM},
-    {247, "waitid", nullptr, ECHILD},
+    {247, "waitid", sys_no_child},
     {272, "unshare", nullptr, EPERM},
     {310, "process_vm_readv", nullptr, ENOSYS},
     {311, "process_vm_writev", nullptr, ENOSYS},
@@ -42,23 +58,23 @@ constexpr SyscallRow kRows[] = {
     {289, "signalfd4", nullptr, ENOSYS},
     // Sockets and other conversations.
     {41, "socket", nullptr, EAFNOSUPPORT},
-    {42, "connect", nullptr, ENOTSOCK},
-    {43, "accept", nullptr, ENOTSOCK},
-    {44, "sendto", nullptr, ENOTSOCK},
-    {45, "recvfrom", nullptr, ENOTSOCK},
-    {46, "sendmsg", nullptr, ENOTSOCK},
-    {47, "recvmsg", nullptr, ENOTSOCK},
-    {48, "shutdown", nullptr, ENOTSOCK},
-    {49, "bind", nullptr, ENOTSOCK},
-    {50, "listen", nullptr, ENOTSOCK},
-    {51, "getsockname", nullptr, ENOTSOCK},
-    {52, "getpeername", nullptr, ENOTSOCK},
+    {42, "connect", sys_no_socket},
+    {43, "accept", sys_no_socket},
+    {44, "sendto", sys_no_socket},
+    {45, "recvfrom", sys_no_socket},
+    {46, "sendmsg", sys_no_socket},
+    {47, "recvmsg", sys_no_socket},
+    {48, "shutdown", sys_no_socket},
+    {49, "bind", sys_no_socket},
+    {50, "listen", sys_no_socket},
+    {51, "getsockname", sys_no_socket},
+    {52, "getpeername", sys_no_socket},
     {53, "socketpair", nullptr, EAFNOSUPPORT},
-    {54, "setsockopt", nullptr, ENOTSOCK},
-    {55, "getsockopt", nullptr, ENOTSOCK},
+    {54, "setsockopt", sys_no_socket},
+    {55, "getsockopt", sys_no_socket},
     {213, "epoll_create", nullptr, ENOSYS},
     {253, "inotify_init", nullptr, ENOSYS},
-    {288, "accept4", nullptr, ENOTSOCK},
+    {288, "accept4", sys_no_socket},
     {291, "epoll_create1", nullptr, ENOSYS},
     {294, "inotify_init1", nullptr, ENOSYS},
     {425, "io_uring_setup", nullptr, ENOSYS},

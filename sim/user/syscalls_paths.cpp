@@ -61,6 +61,7 @@ i64 open_virtual(Kernel& k, const VirtualFile& own, const std::string& path, int
       file->random = true;
       return file->host.ok() ? k.fds.add(std::move(file), close_on_exec) : file->fd();
     }
+    case VirtualFile::Kind::kFolder:
     case VirtualFile::Kind::kAbsent: break;
   }
   return -ENOENT;

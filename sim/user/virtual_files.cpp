@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace lastbranch::user {
 namespace {
@@ -84,6 +86,16 @@ std::string limits_text(const Kernel& k) {
          row("Max stack size", RLIMIT_STACK, "bytes") + row("Max open files", RLIMIT_NOFILE, "files");
 }
 
+/// The simulator's mounts are the guest's, unless it lives in a folder of them.
+template <const char* kName>
+std::string mounts_text(const Kernel& k) {
+  if (!k.config.root.empty()) return {};
+  std::ostringstream text;
+  text << std::ifstream(std::string("/proc/self/") + kName).rdbuf();
+  return text.str();
+}
+constexpr char kMounts[] = "mounts", kMountInfo[] = "mountinfo";
+
 std::string auxv_text(const Kernel& k) { return {k.stack.auxv.begin(), k.stack.auxv.end()}; }
 
 struct TextRow {
@@ -103,10 +115,13 @@ constexpr std::array kProcessFiles = {
     }},
     TextRow{"status", status_text},
     TextRow{"limits", limits_text},
+    TextRow{kMounts, mounts_text<kMounts>},
+    TextRow{kMountInfo, mounts_text<kMountInfo>},
 };
 constexpr std::array kMachineFiles = {
     TextRow{"/proc/cpuinfo", cpuinfo_text},
     TextRow{"/proc/meminfo", meminfo_text},
+    TextRow{"/proc/mounts", mounts_text<kMounts>},
     TextRow{"/proc/stat", cpu_stat_text},
     TextRow{"/proc/uptime", uptime_text},
     TextRow{"/proc/loadavg", [](const Kernel&) { return fmt::format("0.00 0.00 0.00 1/1 {}\n", kPid); }},
@@ -124,6 +139,7 @@ std::optional<VirtualFile> descriptor(const Kernel& k, const std::string& digits
 }
 
 VirtualFile process_file(const Kernel& k, const std::string& name) {
+  if (name.empty() || name == "fd" || name == "task") return {Kind::kFolder, {}};
   if (name == "exe") return {Kind::kLink, k.executable};
   if (name == "root") return {Kind::kLink, "/"};
   if (name == "cwd") {
@@ -154,6 +170,7 @@ std::optional<VirtualFile> find_virtual(Kernel& k, const std::string& path) {
     if (!name.starts_with(folder) || name.starts_with(folder + "task/")) continue;
     return process_file(k, name.substr(folder.size()));
   }
+  if (name == fmt::format("/proc/{}", kPid)) return VirtualFile{Kind::kFolder, {}};
   if (name == "/proc/self") return VirtualFile{Kind::kLink, std::to_string(kPid)};
   for (const TextRow& row : kMachineFiles) {
     if (name == row.path) return VirtualFile{Kind::kText, row.text(k)};

@@ -2,7 +2,7 @@
 // Files that describe the process and its machine: the guest's own, never the simulator's.
 //
 // Modelled: /proc/self (also by number) with exe, cwd, root, fd/N, maps, auxv, cmdline, environ, comm, stat, statm,
-// status, limits; /proc/cpuinfo, meminfo, stat, uptime, loadavg; the processor lists of /sys; the random devices;
+// status, limits, mounts, mountinfo; /proc/cpuinfo, meminfo, mounts, stat, uptime, loadavg; the processor lists of /sys; the random devices;
 // /dev/fd, /dev/stdin, /dev/stdout, /dev/stderr. Everything else of a process's folder is "not there".
 // Source: proc(5).
 #include <optional>
@@ -17,6 +17,7 @@ struct VirtualFile {
     kText,        ///< `text` is the contents
     kLink,        ///< `text` is where it points
     kDescriptor,  ///< descriptor `fd` of the guest
+    kFolder,      ///< the process's folder: can be looked at, not listed
     kRandom,      ///< the host's device node, with seeded contents
     kAbsent,
   };
