@@ -1,11 +1,11 @@
 #include "sim/load/elf.h"
 
-#include <elf.h>
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
+
+#include <elf.h>
+#include <sys/mman.h>
 
 #include "sim/base/error.h"
 
@@ -20,22 +20,28 @@ struct MachineName {
   const char* name;
 };
 constexpr std::array kMachines = {
-    MachineName{EM_386, "Intel 80386"},  MachineName{EM_AARCH64, "AArch64"}, MachineName{EM_ARM, "ARM"},
-    MachineName{EM_RISCV, "RISC-V"},     MachineName{EM_PPC64, "PowerPC64"}, MachineName{EM_S390, "IBM S/390"},
-    MachineName{EM_MIPS, "MIPS"},        MachineName{EM_SPARCV9, "SPARC V9"}, MachineName{EM_IA_64, "Itanium"},
-    MachineName{EM_PPC, "PowerPC"},      MachineName{258, "LoongArch"},
+    MachineName{EM_386, "Intel 80386"}, MachineName{EM_AARCH64, "AArch64"},
+    MachineName{EM_ARM, "ARM"},         MachineName{EM_RISCV, "RISC-V"},
+    MachineName{EM_PPC64, "PowerPC64"}, MachineName{EM_S390, "IBM S/390"},
+    MachineName{EM_MIPS, "MIPS"},       MachineName{EM_SPARCV9, "SPARC V9"},
+    MachineName{EM_IA_64, "Itanium"},   MachineName{EM_PPC, "PowerPC"},
+    MachineName{258, "LoongArch"},
 };
 
 std::string machine_name(u16 machine) {
-  const auto* row = std::find_if(kMachines.begin(), kMachines.end(), [&](auto& m) { return m.machine == machine; });
+  const auto* row =
+      std::find_if(kMachines.begin(), kMachines.end(), [&](auto& m) { return m.machine == machine; });
   return row != kMachines.end() ? row->name : fmt::format("machine {}", machine);
 }
 
 const char* type_name(u16 type) {
   switch (type) {
-    case ET_REL: return "a relocatable object";
-    case ET_CORE: return "a core dump";
-    default: return "an ELF file of unknown type";
+    case ET_REL:
+      return "a relocatable object";
+    case ET_CORE:
+      return "a core dump";
+    default:
+      return "an ELF file of unknown type";
   }
 }
 
@@ -45,12 +51,14 @@ void check_identity(const FileReader& file) {
     std::string found = "an empty file";
     if (!ident.empty()) {
       found = "bytes";
-      for (std::size_t i = 0; i < std::min<std::size_t>(ident.size(), 4); ++i) found += fmt::format(" {:02x}", ident[i]);
+      for (std::size_t i = 0; i < std::min<std::size_t>(ident.size(), 4); ++i)
+        found += fmt::format(" {:02x}", ident[i]);
     }
     throw Error("{}: not an ELF file: expected 7f 45 4c 46 at offset 0, found {}", file.name(), found);
   }
   if (ident.size() < EI_NIDENT) {
-    throw Error("{}: truncated: expected {} bytes of ELF identification, found {}", file.name(), EI_NIDENT, ident.size());
+    throw Error("{}: truncated: expected {} bytes of ELF identification, found {}", file.name(), EI_NIDENT,
+                ident.size());
   }
   if (ident[EI_CLASS] == ELFCLASS32) {
     const auto machine = file.read_as<u16>(offsetof(Elf32_Ehdr, e_machine), "e_machine");
@@ -69,13 +77,15 @@ Elf64_Ehdr read_header(const FileReader& file) {
   check_identity(file);
   const auto h = file.read_as<Elf64_Ehdr>(0, "ELF header");
   if (h.e_machine != EM_X86_64) {
-    throw Error("{}: expected a program for x86-64, found one for {}", file.name(), machine_name(h.e_machine));
+    throw Error("{}: expected a program for x86-64, found one for {}", file.name(),
+                machine_name(h.e_machine));
   }
   if (h.e_type != ET_EXEC && h.e_type != ET_DYN) {
     throw Error("{}: expected a program, found {} (e_type {})", file.name(), type_name(h.e_type), h.e_type);
   }
   if (h.e_phentsize != sizeof(Elf64_Phdr)) {
-    throw Error("{}: ELF header: expected e_phentsize {}, found {}", file.name(), sizeof(Elf64_Phdr), h.e_phentsize);
+    throw Error("{}: ELF header: expected e_phentsize {}, found {}", file.name(), sizeof(Elf64_Phdr),
+                h.e_phentsize);
   }
   return h;
 }
@@ -94,11 +104,12 @@ Segment read_segment(const FileReader& file, const Elf64_Phdr& p, std::size_t in
     throw Error("{}: expected p_memsz >= p_filesz, found {:#x} < {:#x}", where(), p.p_memsz, p.p_filesz);
   }
   if (p.p_vaddr >= kAddressLimit || p.p_memsz > kAddressLimit - p.p_vaddr) {
-    throw Error("{}: expected addresses below {:#x}, found {:#x} + {:#x}", where(), kAddressLimit, p.p_vaddr, p.p_memsz);
+    throw Error("{}: expected addresses below {:#x}, found {:#x} + {:#x}", where(), kAddressLimit, p.p_vaddr,
+                p.p_memsz);
   }
   if (((p.p_vaddr ^ p.p_offset) & (kPageSize - 1)) != 0) {
-    throw Error("{}: expected p_vaddr and p_offset equal modulo {:#x}, found {:#x} and {:#x}", where(), kPageSize,
-                p.p_vaddr, p.p_offset);
+    throw Error("{}: expected p_vaddr and p_offset equal modulo {:#x}, found {:#x} and {:#x}", where(),
+                kPageSize, p.p_vaddr, p.p_offset);
   }
   file.require(p.p_offset, p.p_filesz, 1, "loadable segment");
   return {p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, protection(p.p_flags)};
@@ -110,7 +121,8 @@ std::string read_interpreter(const FileReader& file, const Elf64_Phdr& p) {
     throw Error("{}: PT_INTERP: expected 2 to {} bytes, found {}", file.name(), kLongestPath, p.p_filesz);
   }
   const auto bytes = file.read_array<char>(p.p_offset, p.p_filesz, "PT_INTERP");
-  if (bytes.back() != '\0') throw Error("{}: PT_INTERP: expected a string that ends in a zero byte", file.name());
+  if (bytes.back() != '\0')
+    throw Error("{}: PT_INTERP: expected a string that ends in a zero byte", file.name());
   return bytes.data();
 }
 
@@ -119,13 +131,14 @@ u64 load_alignment(u64 so_far, u64 align) {
 }
 
 void check_order(const FileReader& file, const ElfImage& image) {
-  if (image.segments.empty()) throw Error("{}: expected at least one PT_LOAD program header, found none", file.name());
+  if (image.segments.empty())
+    throw Error("{}: expected at least one PT_LOAD program header, found none", file.name());
   for (std::size_t i = 1; i < image.segments.size(); ++i) {
     const Segment& before = image.segments[i - 1];
     const Segment& after = image.segments[i];
     if (after.address < before.address + before.memory_bytes) {
-      throw Error("{}: expected loadable segments in ascending order, found {:#x} after {:#x} + {:#x}", file.name(),
-                  after.address, before.address, before.memory_bytes);
+      throw Error("{}: expected loadable segments in ascending order, found {:#x} after {:#x} + {:#x}",
+                  file.name(), after.address, before.address, before.memory_bytes);
     }
   }
 }

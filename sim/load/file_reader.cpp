@@ -1,23 +1,25 @@
 #include "sim/load/file_reader.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "sim/base/error.h"
 
 namespace lastbranch::load {
 
-FileReader::FileReader(const std::string& path) : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), name_(path) {
+FileReader::FileReader(const std::string& path)
+    : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), name_(path) {
   if (fd_ < 0) throw Error("{}: cannot open: {}", name_, std::strerror(errno));
   measure();
 }
 
-FileReader::FileReader(int fd, std::string name) : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 3)), name_(std::move(name)) {
+FileReader::FileReader(int fd, std::string name)
+    : fd_(::fcntl(fd, F_DUPFD_CLOEXEC, 3)), name_(std::move(name)) {
   if (fd_ < 0) throw Error("{}: cannot duplicate descriptor {}: {}", name_, fd, std::strerror(errno));
   measure();
 }
@@ -43,8 +45,8 @@ void FileReader::measure() {
 void FileReader::require(u64 offset, u64 count, u64 each, const char* what) const {
   const u64 left = offset < size_ ? size_ - offset : 0;
   if (each != 0 && count > left / each) {
-    throw Error("{}: truncated: {} at offset {:#x}: expected {} x {} bytes, found {} left in the file", name_, what,
-                offset, count, each, left);
+    throw Error("{}: truncated: {} at offset {:#x}: expected {} x {} bytes, found {} left in the file", name_,
+                what, offset, count, each, left);
   }
 }
 
@@ -54,7 +56,8 @@ void FileReader::read(u64 offset, std::span<u8> out, const char* what) const {
   while (done < out.size()) {
     const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Error("{}: {} at offset {:#x}: cannot read: {}", name_, what, offset, std::strerror(errno));
+    if (n < 0)
+      throw Error("{}: {} at offset {:#x}: cannot read: {}", name_, what, offset, std::strerror(errno));
     if (n == 0) throw Error("{}: {} at offset {:#x}: the file shrank while being read", name_, what, offset);
     done += static_cast<u64>(n);
   }

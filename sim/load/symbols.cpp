@@ -1,8 +1,8 @@
 #include "sim/load/symbols.h"
 
-#include <elf.h>
-
 #include <algorithm>
+
+#include <elf.h>
 
 #include "sim/base/error.h"
 
@@ -16,13 +16,14 @@ bool is_function(const Elf64_Sym& s) {
 
 void add_table(const FileReader& file, const Elf64_Shdr& table, const Elf64_Shdr& strings,
                std::vector<SymbolTable::Symbol>& out) {
-  const auto symbols = file.read_array<Elf64_Sym>(table.sh_offset, table.sh_size / sizeof(Elf64_Sym), "symbol table");
+  const auto symbols =
+      file.read_array<Elf64_Sym>(table.sh_offset, table.sh_size / sizeof(Elf64_Sym), "symbol table");
   const auto text = file.read_array<char>(strings.sh_offset, strings.sh_size, "symbol names");
   for (const Elf64_Sym& s : symbols) {
     if (!is_function(s)) continue;
     if (s.st_name >= text.size()) {
-      throw Error("{}: symbol at {:#x}: expected a name below offset {:#x} of its strings, found {:#x}", file.name(),
-                  s.st_value, text.size(), s.st_name);
+      throw Error("{}: symbol at {:#x}: expected a name below offset {:#x} of its strings, found {:#x}",
+                  file.name(), s.st_value, text.size(), s.st_name);
     }
     const auto begin = text.begin() + static_cast<std::ptrdiff_t>(s.st_name);
     out.push_back({s.st_value, s.st_size, std::string(begin, std::find(begin, text.end(), '\0'))});
@@ -38,7 +39,8 @@ SymbolTable::SymbolTable(const FileReader& file) {
   for (const Elf64_Shdr& s : sections) {
     if (s.sh_type != SHT_SYMTAB && s.sh_type != SHT_DYNSYM) continue;
     if (s.sh_link >= sections.size()) {
-      throw Error("{}: symbol table: expected sh_link below {}, found {}", file.name(), sections.size(), s.sh_link);
+      throw Error("{}: symbol table: expected sh_link below {}, found {}", file.name(), sections.size(),
+                  s.sh_link);
     }
     add_table(file, s, sections[s.sh_link], symbols_);
   }
@@ -46,7 +48,9 @@ SymbolTable::SymbolTable(const FileReader& file) {
     return a.address != b.address ? a.address < b.address : a.name < b.name;
   };
   std::sort(symbols_.begin(), symbols_.end(), by_place);
-  const auto same = [](const Symbol& a, const Symbol& b) { return a.address == b.address && a.name == b.name; };
+  const auto same = [](const Symbol& a, const Symbol& b) {
+    return a.address == b.address && a.name == b.name;
+  };
   symbols_.erase(std::unique(symbols_.begin(), symbols_.end(), same), symbols_.end());
 }
 
@@ -56,8 +60,8 @@ std::optional<SymbolTable::Hit> SymbolTable::find(u64 address) const {
   if (after == symbols_.begin()) return std::nullopt;
   const u64 start = std::prev(after)->address;
   // Of several names for one address the first in alphabetical order answers, so that messages never change.
-  const auto symbol = std::lower_bound(symbols_.begin(), after, start,
-                                       [](const Symbol& s, u64 a) { return s.address < a; });
+  const auto symbol =
+      std::lower_bound(symbols_.begin(), after, start, [](const Symbol& s, u64 a) { return s.address < a; });
   const u64 offset = address - start;
   if (symbol->size != 0 && offset >= symbol->size) return std::nullopt;
   return Hit{symbol->name, offset};

@@ -15,7 +15,7 @@ class SymbolTable {
  public:
   struct Symbol {
     u64 address = 0;
-    u64 size = 0;      ///< 0: reaches to the next symbol
+    u64 size = 0;  ///< 0: reaches to the next symbol
     std::string name;
   };
   struct Hit {

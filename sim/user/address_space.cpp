@@ -1,8 +1,8 @@
 #include "sim/user/address_space.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
+
+#include <sys/mman.h>
 
 #include "models/cpu/control.h"
 
@@ -13,9 +13,12 @@ using cpu::Access;
 
 bool allows(u32 prot, Access access) {
   switch (access) {
-    case Access::kWrite: return (prot & PROT_WRITE) != 0;
-    case Access::kFetch: return (prot & PROT_EXEC) != 0;
-    case Access::kRead: break;
+    case Access::kWrite:
+      return (prot & PROT_WRITE) != 0;
+    case Access::kFetch:
+      return (prot & PROT_EXEC) != 0;
+    case Access::kRead:
+      break;
   }
   return prot != PROT_NONE;  // x86 pages that can be written or executed can be read
 }
@@ -30,9 +33,12 @@ Pte rights_of(const Vma& v) {
 
 Pte right_for(Access access) {
   switch (access) {
-    case Access::kWrite: return pte::kWrite;
-    case Access::kFetch: return pte::kExec;
-    case Access::kRead: break;
+    case Access::kWrite:
+      return pte::kWrite;
+    case Access::kFetch:
+      return pte::kExec;
+    case Access::kRead:
+      break;
   }
   return pte::kRead;
 }

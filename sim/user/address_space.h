@@ -1,19 +1,21 @@
 #pragma once
-// The memory of one user process: Linux's mappings, and the physical pages behind what has been touched of them.
+// The memory of one user process: Linux's mappings, and the physical pages behind what has been touched of
+// them.
 //
-// Modelled: mmap, munmap, mprotect, mremap, brk, madvise and msync with Linux's errors and placement; pages that are
-// zeroed or read from their file at first touch; a stack that grows; shared file mappings that are written back.
-// Not: huge pages, locking, NUMA, protection keys, copy-on-write after fork (a private file page is read by each
-// mapping at its first touch), memory overcommit (a mapping never fails, a touch does when RAM is used up).
-// Sources: man pages of the calls named; Linux mm/mmap.c and arch/x86/mm/fault.c for what the pages leave open.
-#include <sys/uio.h>
-
+// Modelled: mmap, munmap, mprotect, mremap, brk, madvise and msync with Linux's errors and placement; pages
+// that are zeroed or read from their file at first touch; a stack that grows; shared file mappings that are
+// written back. Not: huge pages, locking, NUMA, protection keys, copy-on-write after fork (a private file
+// page is read by each mapping at its first touch), memory overcommit (a mapping never fails, a touch does
+// when RAM is used up). Sources: man pages of the calls named; Linux mm/mmap.c and arch/x86/mm/fault.c for
+// what the pages leave open.
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
 #include <vector>
+
+#include <sys/uio.h>
 
 #include "models/cpu/walk.h"
 #include "sim/base/phys_mem.h"
@@ -50,7 +52,8 @@ enum class Refusal : u8 {
 class AddressSpace final : public cpu::Walker {
  public:
   /// An empty space whose pages come from `memory`; its stack may grow to `stack_limit` bytes.
-  AddressSpace(PhysMem& memory, u64 stack_limit) : pages_(memory), shared_(pages_), stack_limit_(stack_limit) {}
+  AddressSpace(PhysMem& memory, u64 stack_limit)
+      : pages_(memory), shared_(pages_), stack_limit_(stack_limit) {}
   ~AddressSpace() override { shared_.flush_all(); }
   AddressSpace(const AddressSpace&) = delete;
   AddressSpace& operator=(const AddressSpace&) = delete;
@@ -78,15 +81,17 @@ class AddressSpace final : public cpu::Walker {
   [[nodiscard]] u64 heap_start() const { return heap_start_; }
   [[nodiscard]] u64 heap_end() const { return heap_end_; }
 
-  // Guest memory as the kernel reaches it: with the process's own rights; bad pointers answer, nothing throws.
+  // Guest memory as the kernel reaches it: with the process's own rights; bad pointers answer, nothing
+  // throws.
   /// All of [from, from + length) into `to`; false (EFAULT) when some of it cannot be read.
   [[nodiscard]] bool copy_in(void* to, u64 from, u64 length);
-  /// All of `from` to [to, to + length); false when some of it cannot be written, after writing what comes before.
+  /// All of `from` to [to, to + length); false when some of it cannot be written, after writing what comes
+  /// before.
   [[nodiscard]] bool copy_out(u64 to, const void* from, u64 length);
   /// A zero-terminated string: 0, -EFAULT, or -ENAMETOOLONG when it does not end within `limit` bytes.
   [[nodiscard]] i64 read_string(u64 from, std::string& out, u64 limit = 4096);
-  /// Appends host ranges for the accessible beginning of [address, address + length); returns how long that is. They
-  /// are valid until the next change of the mappings. After a store through them call `written`.
+  /// Appends host ranges for the accessible beginning of [address, address + length); returns how long that
+  /// is. They are valid until the next change of the mappings. After a store through them call `written`.
   u64 collect(u64 address, u64 length, cpu::Access access, std::vector<iovec>& out);
   /// [address, address + length) was written behind the processor's back.
   void written(u64 address, u64 length);
@@ -103,7 +108,9 @@ class AddressSpace final : public cpu::Walker {
   }
 
   /// Called for each mapping that is or becomes executable, when that happens.
-  void observe_executable(std::function<void(const ExecMapping&)> observer) { observer_ = std::move(observer); }
+  void observe_executable(std::function<void(const ExecMapping&)> observer) {
+    observer_ = std::move(observer);
+  }
   /// The executable mappings there are now, ascending.
   [[nodiscard]] std::vector<ExecMapping> executable_mappings() const;
   /// The text of /proc/self/maps.

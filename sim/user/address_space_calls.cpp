@@ -1,7 +1,7 @@
 // mmap, munmap, mprotect and brk.
-#include <sys/mman.h>
-
 #include <cerrno>
+
+#include <sys/mman.h>
 
 #include "sim/user/address_space.h"
 
@@ -10,13 +10,16 @@ namespace {
 
 constexpr u32 kAllRights = PROT_READ | PROT_WRITE | PROT_EXEC;
 
-bool aligned(u64 address) { return (address & ~kPageMask) == 0; }
+bool aligned(u64 address) {
+  return (address & ~kPageMask) == 0;
+}
 
 }  // namespace
 
 i64 AddressSpace::check_request(const MapRequest& r, u64 length) const {
   const u32 type = r.flags & MAP_TYPE;
-  if (r.length == 0 || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE)) return -EINVAL;
+  if (r.length == 0 || (type != MAP_SHARED && type != MAP_PRIVATE && type != MAP_SHARED_VALIDATE))
+    return -EINVAL;
   if (!aligned(r.offset)) return -EINVAL;
   if (length == 0 || length > kUserEnd) return -ENOMEM;
   if (r.file && r.offset + length < r.offset) return -EOVERFLOW;
@@ -26,7 +29,8 @@ i64 AddressSpace::check_request(const MapRequest& r, u64 length) const {
     if (r.address > kUserEnd - length) return -ENOMEM;
     if (r.address < kLowestMapping) return -EPERM;
     const Vma* next = vmas_.above(r.address);
-    const bool taken = vmas_.find(r.address) != nullptr || (next != nullptr && next->start < r.address + length);
+    const bool taken =
+        vmas_.find(r.address) != nullptr || (next != nullptr && next->start < r.address + length);
     if ((r.flags & MAP_FIXED_NOREPLACE) != 0 && taken) return -EEXIST;
   }
   if (r.file && type != MAP_PRIVATE && (r.prot & PROT_WRITE) != 0 && !r.file->writable()) return -EACCES;
@@ -94,7 +98,8 @@ i64 AddressSpace::protect(u64 address, u64 length, u32 prot) {
   while (at < end) {
     const Vma* v = vmas_.find(at);
     if (v == nullptr) result = -ENOMEM;
-    if (v != nullptr && v->file_shared() && !v->file->writable() && (prot & PROT_WRITE) != 0) result = -EACCES;
+    if (v != nullptr && v->file_shared() && !v->file->writable() && (prot & PROT_WRITE) != 0)
+      result = -EACCES;
     if (result != 0) break;
     at = std::min(v->end, end);
   }

@@ -1,8 +1,8 @@
 // mremap, madvise, msync and mincore.
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cerrno>
+
+#include <sys/mman.h>
 
 #include "sim/user/address_space.h"
 
@@ -11,7 +11,9 @@ namespace {
 
 constexpr int kMadvColdest = 21;  // MADV_PAGEOUT, the last advice that is only a hint
 
-bool aligned(u64 address) { return (address & ~kPageMask) == 0; }
+bool aligned(u64 address) {
+  return (address & ~kPageMask) == 0;
+}
 
 }  // namespace
 
@@ -97,7 +99,8 @@ i64 AddressSpace::sync(u64 address, u64 length, u32 flags) {
     const Vma* v = vmas_.find(at);
     if (v == nullptr) return -ENOMEM;
     const u64 stop = std::min(v->end, end);
-    if (v->file_shared()) shared_.flush(v->file->device(), v->file->inode(), v->offset_of(at), v->offset_of(stop));
+    if (v->file_shared())
+      shared_.flush(v->file->device(), v->file->inode(), v->offset_of(at), v->offset_of(stop));
     at = stop;
   }
   return 0;

@@ -1,8 +1,8 @@
 #include "sim/user/fault_signal.h"
 
-#include <fmt/format.h>
-
 #include <csignal>
+
+#include <fmt/format.h>
 
 namespace lastbranch::user {
 namespace {
@@ -22,10 +22,14 @@ SigInfo make(int signal, i32 code, u64 address) {
 
 SigInfo page_fault_signal(const Fault& fault, const AddressSpace& space) {
   switch (space.why_refused(fault.address, access_of(fault))) {
-    case Refusal::kNotMapped: return make(SIGSEGV, SEGV_MAPERR, fault.address);
-    case Refusal::kNotAllowed: return make(SIGSEGV, SEGV_ACCERR, fault.address);
-    case Refusal::kBeyondFile: return make(SIGBUS, BUS_ADRERR, fault.address);
-    case Refusal::kNoMemory: break;
+    case Refusal::kNotMapped:
+      return make(SIGSEGV, SEGV_MAPERR, fault.address);
+    case Refusal::kNotAllowed:
+      return make(SIGSEGV, SEGV_ACCERR, fault.address);
+    case Refusal::kBeyondFile:
+      return make(SIGBUS, BUS_ADRERR, fault.address);
+    case Refusal::kNoMemory:
+      break;
   }
   return make(SIGKILL, si::kKernel, 0);  // as the out-of-memory killer does
 }
@@ -39,27 +43,40 @@ i32 float_code(u32 raised) {
   return (raised & 0x20) != 0 ? i32{FPE_FLTRES} : 0;
 }
 
-u32 raised_x87(const cpu::Cpu& c) { return c.x87.status & ~u32{c.x87.control} & 0x3f; }
-u32 raised_sse(const cpu::Cpu& c) { return c.mxcsr & ~(c.mxcsr >> 7) & 0x3f; }
+u32 raised_x87(const cpu::Cpu& c) {
+  return c.x87.status & ~u32{c.x87.control} & 0x3f;
+}
+u32 raised_sse(const cpu::Cpu& c) {
+  return c.mxcsr & ~(c.mxcsr >> 7) & 0x3f;
+}
 
 }  // namespace
 
 SigInfo signal_of_fault(const cpu::Cpu& c, const AddressSpace& space) {
   switch (c.fault.vector) {
-    case Vector::kPF: return page_fault_signal(c.fault, space);
-    case Vector::kDE: return make(SIGFPE, FPE_INTDIV, c.rip);
-    case Vector::kMF: return make(SIGFPE, float_code(raised_x87(c)), c.rip);
-    case Vector::kXM: return make(SIGFPE, float_code(raised_sse(c)), c.rip);
-    case Vector::kUD: return make(SIGILL, ILL_ILLOPN, c.rip);
-    case Vector::kBP: return make(SIGTRAP, si::kKernel, 0);
+    case Vector::kPF:
+      return page_fault_signal(c.fault, space);
+    case Vector::kDE:
+      return make(SIGFPE, FPE_INTDIV, c.rip);
+    case Vector::kMF:
+      return make(SIGFPE, float_code(raised_x87(c)), c.rip);
+    case Vector::kXM:
+      return make(SIGFPE, float_code(raised_sse(c)), c.rip);
+    case Vector::kUD:
+      return make(SIGILL, ILL_ILLOPN, c.rip);
+    case Vector::kBP:
+      return make(SIGTRAP, si::kKernel, 0);
     case Vector::kDB: {
       const bool step = (c.dr[6] & (u64{1} << 14)) != 0;
       return make(SIGTRAP, step ? i32{TRAP_TRACE} : i32{TRAP_BRKPT}, c.rip);
     }
-    case Vector::kAC: return make(SIGBUS, BUS_ADRALN, 0);
+    case Vector::kAC:
+      return make(SIGBUS, BUS_ADRALN, 0);
     case Vector::kSS:
-    case Vector::kNP: return make(SIGBUS, si::kKernel, 0);
-    default: return make(SIGSEGV, si::kKernel, 0);
+    case Vector::kNP:
+      return make(SIGBUS, si::kKernel, 0);
+    default:
+      return make(SIGSEGV, si::kKernel, 0);
   }
 }
 
@@ -71,24 +88,41 @@ TrapState trap_state(const cpu::Cpu& c, const TrapState& before) {
 
 std::string describe_fault(const Fault& fault, const AddressSpace& space) {
   switch (fault.vector) {
-    case Vector::kPF: break;
-    case Vector::kDE: return "division error";
-    case Vector::kMF: return "x87 exception";
-    case Vector::kXM: return "SSE exception";
-    case Vector::kUD: return "undefined or unsupported instruction";
-    case Vector::kBP: return "breakpoint";
-    case Vector::kDB: return "debug exception";
-    case Vector::kGP: return "general protection";
-    case Vector::kSS: return "stack fault";
-    case Vector::kAC: return "unaligned access";
-    default: return fmt::format("exception {}", static_cast<unsigned>(fault.vector));
+    case Vector::kPF:
+      break;
+    case Vector::kDE:
+      return "division error";
+    case Vector::kMF:
+      return "x87 exception";
+    case Vector::kXM:
+      return "SSE exception";
+    case Vector::kUD:
+      return "undefined or unsupported instruction";
+    case Vector::kBP:
+      return "breakpoint";
+    case Vector::kDB:
+      return "debug exception";
+    case Vector::kGP:
+      return "general protection";
+    case Vector::kSS:
+      return "stack fault";
+    case Vector::kAC:
+      return "unaligned access";
+    default:
+      return fmt::format("exception {}", static_cast<unsigned>(fault.vector));
   }
-  const char* verb = (fault.error & pf::kFetch) != 0 ? "execute" : (fault.error & pf::kWrite) != 0 ? "write" : "read";
+  const char* verb = (fault.error & pf::kFetch) != 0   ? "execute"
+                     : (fault.error & pf::kWrite) != 0 ? "write"
+                                                       : "read";
   switch (space.why_refused(fault.address, access_of(fault))) {
-    case Refusal::kNotMapped: return fmt::format("{} at {:#x}, not mapped", verb, fault.address);
-    case Refusal::kNotAllowed: return fmt::format("{} at {:#x}, not allowed", verb, fault.address);
-    case Refusal::kBeyondFile: return fmt::format("{} at {:#x}, beyond the end of the mapped file", verb, fault.address);
-    case Refusal::kNoMemory: break;
+    case Refusal::kNotMapped:
+      return fmt::format("{} at {:#x}, not mapped", verb, fault.address);
+    case Refusal::kNotAllowed:
+      return fmt::format("{} at {:#x}, not allowed", verb, fault.address);
+    case Refusal::kBeyondFile:
+      return fmt::format("{} at {:#x}, beyond the end of the mapped file", verb, fault.address);
+    case Refusal::kNoMemory:
+      break;
   }
   return "simulated memory is used up";
 }

@@ -7,7 +7,8 @@
 
 namespace lastbranch::user {
 
-/// The signal for the pending fault of `c`, whose RIP is the faulting instruction or, for traps, the next one.
+/// The signal for the pending fault of `c`, whose RIP is the faulting instruction or, for traps, the next
+/// one.
 [[nodiscard]] SigInfo signal_of_fault(const cpu::Cpu& c, const AddressSpace& space);
 /// What handlers find in their context after it.
 [[nodiscard]] TrapState trap_state(const cpu::Cpu& c, const TrapState& before);

@@ -1,10 +1,10 @@
 #include "sim/user/fd_table.h"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+
+#include <fcntl.h>
 
 namespace lastbranch::user {
 namespace {
@@ -30,7 +30,9 @@ FdTable::FdTable(u64 limit) : limit_(std::min(limit, kMostDescriptors)) {
   }
 }
 
-std::shared_ptr<OpenFile> FdTable::shared(u64 fd) const { return fd < slots_.size() ? slots_[fd].file : nullptr; }
+std::shared_ptr<OpenFile> FdTable::shared(u64 fd) const {
+  return fd < slots_.size() ? slots_[fd].file : nullptr;
+}
 
 i64 FdTable::add(std::shared_ptr<OpenFile> file, bool close_on_exec, u64 lowest) {
   u64 fd = lowest;

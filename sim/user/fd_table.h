@@ -1,6 +1,6 @@
 #pragma once
-// The guest's descriptors. Each refers to an open file with a host descriptor of its own, so that no number the guest
-// can name is a descriptor of ours.
+// The guest's descriptors. Each refers to an open file with a host descriptor of its own, so that no number
+// the guest can name is a descriptor of ours.
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,7 +20,8 @@ struct OpenFile {
   std::weak_ptr<MappedFile> mapping{};
 
   [[nodiscard]] int fd() const { return host.get(); }
-  /// The file for memory mappings; all mappings through this description share it. nullptr: no host descriptor left.
+  /// The file for memory mappings; all mappings through this description share it. nullptr: no host
+  /// descriptor left.
   [[nodiscard]] std::shared_ptr<MappedFile> mapped();
 };
 

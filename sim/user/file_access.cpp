@@ -1,10 +1,10 @@
 #include "sim/user/file_access.h"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-
-#include <cerrno>
 
 namespace lastbranch::user {
 
@@ -65,9 +65,15 @@ Object find_object(Kernel& k, int folder, const std::string& path, bool follow) 
         object.inherited = k.fds.get(own->fd)->inherited;
         if (!follow) object.link = k.paths.guest_path(object.fd).value_or(k.fds.get(own->fd)->name);
         return object;
-      case VirtualFile::Kind::kFolder: object.owned = k.paths.find("/proc", true); break;
-      case VirtualFile::Kind::kRandom: object.owned = k.paths.find(path, follow); break;
-      case VirtualFile::Kind::kAbsent: object.owned = HostFd(-ENOENT); break;
+      case VirtualFile::Kind::kFolder:
+        object.owned = k.paths.find("/proc", true);
+        break;
+      case VirtualFile::Kind::kRandom:
+        object.owned = k.paths.find(path, follow);
+        break;
+      case VirtualFile::Kind::kAbsent:
+        object.owned = HostFd(-ENOENT);
+        break;
     }
   } else {
     object.owned = k.paths.find(path, follow);
@@ -76,9 +82,13 @@ Object find_object(Kernel& k, int folder, const std::string& path, bool follow) 
   return object;
 }
 
-std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+std::string descriptor_path(int fd) {
+  return fmt::format("/proc/self/fd/{}", fd);
+}
 
 FileMaskScope::FileMaskScope(const Kernel& k) : before_(::umask(k.file_mask)) {}
-FileMaskScope::~FileMaskScope() { ::umask(before_); }
+FileMaskScope::~FileMaskScope() {
+  ::umask(before_);
+}
 
 }  // namespace lastbranch::user

@@ -7,17 +7,18 @@
 
 namespace lastbranch::user {
 
-/// The absolute guest path of the string at `pointer`, relative to descriptor `folder` (AT_FDCWD: the current folder).
-/// 0 or -errno; an empty string is -ENOENT unless `may_be_empty`, which leaves `path` empty.
-[[nodiscard]] i64 path_argument(Kernel& kernel, int folder, u64 pointer, std::string& path, bool may_be_empty = false);
+/// The absolute guest path of the string at `pointer`, relative to descriptor `folder` (AT_FDCWD: the current
+/// folder). 0 or -errno; an empty string is -ENOENT unless `may_be_empty`, which leaves `path` empty.
+[[nodiscard]] i64 path_argument(Kernel& kernel, int folder, u64 pointer, std::string& path,
+                                bool may_be_empty = false);
 
 /// An existing object: a host descriptor (often O_PATH), borrowed or owned.
 struct Object {
-  int fd = -1;            ///< or -errno
+  int fd = -1;  ///< or -errno
   HostFd owned;
-  std::string link;       ///< a symbolic link of ours: where it points; `fd` is then -1
-  bool inherited = false; ///< behind one of the simulator's standard descriptors
-  bool text = false;      ///< one of our own files
+  std::string link;        ///< a symbolic link of ours: where it points; `fd` is then -1
+  bool inherited = false;  ///< behind one of the simulator's standard descriptors
+  bool text = false;       ///< one of our own files
   [[nodiscard]] bool ok() const { return fd >= 0 || !link.empty(); }
 };
 /// The object that `path` names, or the descriptor `folder` when it is empty.
@@ -32,8 +33,11 @@ template <class T>
   return value < 0 ? -errno : static_cast<i64>(value);
 }
 
-/// Guest results after an interrupted host call: the call is repeated when the simulator has looked at the interruption.
-[[nodiscard]] inline i64 restarted(i64 result) { return result == -EINTR ? kRestart : result; }
+/// Guest results after an interrupted host call: the call is repeated when the simulator has looked at the
+/// interruption.
+[[nodiscard]] inline i64 restarted(i64 result) {
+  return result == -EINTR ? kRestart : result;
+}
 
 /// Sets the guest's umask on the host while a name is being made.
 class FileMaskScope {

@@ -1,10 +1,10 @@
 #include "sim/user/initial_stack.h"
 
-#include <elf.h>
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <elf.h>
+#include <sys/mman.h>
 
 #include "sim/base/error.h"
 
@@ -49,11 +49,12 @@ u64 string_bytes(const StackContents& c) {
 
 void map_stack(AddressSpace& space, bool executable, u64 strings, u64 limit) {
   if (strings > limit / 4) {
-    throw Error("arguments and environment: expected at most {} bytes (a quarter of the stack), found {}", limit / 4,
-                strings);
+    throw Error("arguments and environment: expected at most {} bytes (a quarter of the stack), found {}",
+                limit / 4, strings);
   }
   const u64 size = std::min(page_ceil(strings) + kInitialStack, page_of(limit));
-  MapRequest request{kStackTop - size, size, u32{PROT_READ | PROT_WRITE}, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED};
+  MapRequest request{kStackTop - size, size, u32{PROT_READ | PROT_WRITE},
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED};
   request.prot |= executable ? u32{PROT_EXEC} : 0;
   request.flags |= MAP_GROWSDOWN;
   request.role = Role::kStack;
@@ -62,7 +63,8 @@ void map_stack(AddressSpace& space, bool executable, u64 strings, u64 limit) {
 
 }  // namespace
 
-InitialStack build_stack(AddressSpace& space, const Program& program, const StackContents& c, u64 stack_limit) {
+InitialStack build_stack(AddressSpace& space, const Program& program, const StackContents& c,
+                         u64 stack_limit) {
   map_stack(space, program.executable_stack, string_bytes(c), stack_limit);
   Descent stack(space, kStackTop - sizeof(u64));  // the kernel leaves a null pointer at the top
   InitialStack result;
@@ -114,7 +116,8 @@ InitialStack build_stack(AddressSpace& space, const Program& program, const Stac
   }
   // Room is rounded up so that RSP is a multiple of 16 at entry.
   const u64 pointer = (stack.at() - words.size() * sizeof(u64)) & ~u64{15};
-  if (!space.copy_out(pointer, words.data(), words.size() * sizeof(u64))) throw Error("stack: cannot write at {:#x}", pointer);
+  if (!space.copy_out(pointer, words.data(), words.size() * sizeof(u64)))
+    throw Error("stack: cannot write at {:#x}", pointer);
   result.pointer = pointer;
   result.auxv.resize((words.size() - auxv_at) * sizeof(u64));
   std::memcpy(result.auxv.data(), words.data() + auxv_at, result.auxv.size());

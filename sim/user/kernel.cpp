@@ -1,17 +1,19 @@
 #include "sim/user/kernel.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace lastbranch::user {
 namespace {
 
 constexpr u64 kLeastStack = u64{256} << 10;
 
-u64 stack_limit(const ProcessConfig& config) { return std::max(page_of(config.stack_bytes), kLeastStack); }
+u64 stack_limit(const ProcessConfig& config) {
+  return std::max(page_of(config.stack_bytes), kLeastStack);
+}
 
 rlimit host_limit(int which) {
   rlimit limit{};

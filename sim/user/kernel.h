@@ -1,10 +1,10 @@
 #pragma once
 // The modelled kernel's state for one process: what system calls read and change.
-#include <sys/resource.h>
-
 #include <array>
 #include <optional>
 #include <string>
+
+#include <sys/resource.h>
 
 #include "models/cpu/cpu.h"
 #include "sim/base/rng.h"
@@ -48,11 +48,11 @@ struct Kernel {
 
   Program program;
   InitialStack stack;
-  std::string executable;          ///< guest path of the program, links resolved
+  std::string executable;              ///< guest path of the program, links resolved
   std::vector<std::string> arguments;  ///< as on the stack
-  std::string name;                ///< comm: at most 15 bytes
+  std::string name;                    ///< comm: at most 15 bytes
   u32 uid = 0, euid = 0, gid = 0, egid = 0;
-  u32 file_mask = 022;             ///< umask
+  u32 file_mask = 022;  ///< umask
   std::array<rlimit, RLIM_NLIMITS> limits{};
   u64 system_calls = 0;            ///< served or refused
   bool context_restored = false;   ///< rt_sigreturn: registers are the frame's

@@ -1,7 +1,7 @@
 #pragma once
-// Where things are in a guest process. Fixed and documented, so that two runs are identical to the byte: Linux's own
-// places with address randomisation off.
-// Source: Linux arch/x86/mm/mmap.c (mmap_base), fs/binfmt_elf.c (ELF_ET_DYN_BASE); checked against `setarch -R`.
+// Where things are in a guest process. Fixed and documented, so that two runs are identical to the byte:
+// Linux's own places with address randomisation off. Source: Linux arch/x86/mm/mmap.c (mmap_base),
+// fs/binfmt_elf.c (ELF_ET_DYN_BASE); checked against `setarch -R`.
 #include "sim/base/units.h"
 
 namespace lastbranch::user {
@@ -24,8 +24,8 @@ inline constexpr u64 kStackGuardGap = 256 * kPageSize;
 /// Bytes of stack that are mapped before the program runs, beside its arguments.
 inline constexpr u64 kInitialStack = 0x21000;
 
-/// Kernel addresses that last-branch records show for a user program's entries into and returns from the kernel. No
-/// kernel code runs; they stand for these symbols of a kernel at its fixed, unrandomised base.
+/// Kernel addresses that last-branch records show for a user program's entries into and returns from the
+/// kernel. No kernel code runs; they stand for these symbols of a kernel at its fixed, unrandomised base.
 namespace kernel {
 inline constexpr u64 kSyscallEntry = 0xffffffff81e00000;    ///< entry_SYSCALL_64
 inline constexpr u64 kSysret = 0xffffffff81e00107;          ///< the SYSRET at its end

@@ -1,15 +1,15 @@
 #include "sim/user/mapped_file.h"
 
+#include <algorithm>
+#include <array>
+#include <utility>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/limits.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <utility>
 
 namespace lastbranch::user {
 namespace {
@@ -40,7 +40,9 @@ MappedFile::MappedFile(int fd, std::string guest_path)
   writable_ = (::fcntl(fd_, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
-MappedFile::~MappedFile() { ::close(fd_); }
+MappedFile::~MappedFile() {
+  ::close(fd_);
+}
 
 bool MappedFile::read_page(u64 offset, std::span<u8> page) const {
   u64 done = 0;

@@ -1,5 +1,6 @@
 #pragma once
-// A file as memory mappings see it: a descriptor of ours that outlives the guest's, and what perf.data says of it.
+// A file as memory mappings see it: a descriptor of ours that outlives the guest's, and what perf.data says
+// of it.
 #include <memory>
 #include <span>
 #include <string>
@@ -10,7 +11,8 @@ namespace lastbranch::user {
 
 class MappedFile {
  public:
-  /// Duplicates `fd`; nullptr when the host refuses (descriptors used up). `guest_path` is what the guest calls it.
+  /// Duplicates `fd`; nullptr when the host refuses (descriptors used up). `guest_path` is what the guest
+  /// calls it.
   static std::shared_ptr<MappedFile> open(int fd, std::string guest_path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

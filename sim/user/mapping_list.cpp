@@ -26,9 +26,12 @@ ExecMapping describe(const Vma& v) {
 std::string maps_name(const Vma& v) {
   if (v.file) return v.file->guest_path();
   switch (v.role) {
-    case Role::kHeap: return "[heap]";
-    case Role::kStack: return "[stack]";
-    case Role::kPlain: break;
+    case Role::kHeap:
+      return "[heap]";
+    case Role::kStack:
+      return "[stack]";
+    case Role::kPlain:
+      break;
   }
   return v.shared ? "/dev/zero (deleted)" : "";
 }

@@ -1,8 +1,8 @@
 #pragma once
 // Hands out pages of simulated RAM in a fixed order, zeroed.
 //
-// Fresh pages come in ascending order; freed ones are used again first. At most kKept freed pages hold on to host
-// memory, so that what a guest unmaps does not stay resident.
+// Fresh pages come in ascending order; freed ones are used again first. At most kKept freed pages hold on to
+// host memory, so that what a guest unmaps does not stay resident.
 #include <optional>
 #include <vector>
 

@@ -1,6 +1,6 @@
 #pragma once
-// Which physical page backs each touched page of a process, in a radix tree of the hardware's shape: a TLB miss of the
-// core is four loads, or one in the 2 MiB where the last miss was.
+// Which physical page backs each touched page of a process, in a radix tree of the hardware's shape: a TLB
+// miss of the core is four loads, or one in the 2 MiB where the last miss was.
 //
 // Not the guest's page tables: those of a kernel that is modelled by its effects only.
 #include <array>
@@ -13,7 +13,7 @@ namespace lastbranch::user {
 /// Physical page | flags; 0 when the page has not been touched.
 using Pte = u64;
 namespace pte {
-inline constexpr Pte kMapped = 1;   ///< a page is there, whatever may be done with it
+inline constexpr Pte kMapped = 1;  ///< a page is there, whatever may be done with it
 inline constexpr Pte kRead = 2;
 inline constexpr Pte kWrite = 4;
 inline constexpr Pte kExec = 8;
@@ -27,7 +27,8 @@ class PageTable {
 
   /// The entry of the page at `address` (below 2^47), or nullptr when no page near it was ever touched.
   [[nodiscard]] Pte* find(u64 address) {
-    if ((address >> 21) == last_) [[likely]] return &last_leaf_->entries[index(address, 0)];
+    if ((address >> 21) == last_) [[likely]]
+      return &last_leaf_->entries[index(address, 0)];
     return find_slow(address);
   }
   /// The same, making the entry.

@@ -1,5 +1,11 @@
 #include "sim/user/path_space.h"
 
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+#include <utility>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/limits.h>
@@ -9,12 +15,6 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <sstream>
-#include <utility>
 
 #include "sim/base/error.h"
 
@@ -72,15 +72,17 @@ PathSpace::PathSpace(const std::string& root)
   const HostFd probe(host_openat2(root_.get(), "/", O_PATH | O_CLOEXEC, 0));
   has_openat2_ = probe.ok();
   if (!has_openat2_ && !root_path_.empty()) {
-    throw Error("{}: a root folder needs openat2(), which this host refuses: {}", root, std::strerror(-probe.get()));
+    throw Error("{}: a root folder needs openat2(), which this host refuses: {}", root,
+                std::strerror(-probe.get()));
   }
 }
 
 HostFd PathSpace::open(const std::string& path, int flags, u32 mode) const {
   if (path.empty()) return HostFd(-ENOENT);
   // openat2 refuses what open() ignores.
-  constexpr int kKnown = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | O_SYNC |
-                         O_DIRECTORY | O_NOFOLLOW | O_DIRECT | O_NOATIME | O_PATH | O_TMPFILE | O_ASYNC;
+  constexpr int kKnown = O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC |
+                         O_SYNC | O_DIRECTORY | O_NOFOLLOW | O_DIRECT | O_NOATIME | O_PATH | O_TMPFILE |
+                         O_ASYNC;
   int clean = (flags & kKnown) | O_CLOEXEC;
   if ((flags & O_PATH) != 0) clean = (flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)) | O_CLOEXEC;
   const bool makes = (clean & O_CREAT) != 0 || (clean & O_TMPFILE) == O_TMPFILE;

@@ -1,10 +1,10 @@
 #pragma once
-// Names of files as the guest sees them, resolved on the host so that nothing leads out of the root: not "..", not an
-// absolute symbolic link, not /proc's magic links to our own descriptors and memory.
+// Names of files as the guest sees them, resolved on the host so that nothing leads out of the root: not
+// "..", not an absolute symbolic link, not /proc's magic links to our own descriptors and memory.
 //
 // Every name is made absolute and opened by openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) under the root's
-// descriptor, so there is one way for both "/" and --root. Anything found in a process's folder of the host's /proc is
-// "not there". Source: openat2(2).
+// descriptor, so there is one way for both "/" and --root. Anything found in a process's folder of the host's
+// /proc is "not there". Source: openat2(2).
 #include <optional>
 #include <string>
 
@@ -34,7 +34,8 @@ class HostFd {
 
 class PathSpace {
  public:
-  /// `root` is the folder that is "/" for the guest; empty for the host's own. Throws Error when it is not a folder.
+  /// `root` is the folder that is "/" for the guest; empty for the host's own. Throws Error when it is not a
+  /// folder.
   explicit PathSpace(const std::string& root);
 
   /// Opens a guest path that is absolute. `flags` and `mode` as open(2).

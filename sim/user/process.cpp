@@ -1,10 +1,10 @@
 #include "sim/user/process.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cerrno>
 #include <csignal>
+
+#include <fmt/format.h>
 
 #include "models/cpu/control.h"
 #include "models/cpu/decode.h"
@@ -23,7 +23,8 @@ using cpu::Cpu;
 constexpr u8 kUserLevel = 3, kKernelLevel = 0;
 constexpr u16 kUserCode = 0x33, kUserData = 0x2b;
 
-/// A program that goes on after SIGILL may have met what the part would execute: that is to be seen. UD2 means it.
+/// A program that goes on after SIGILL may have met what the part would execute: that is to be seen. UD2
+/// means it.
 void tally_instruction(Kernel& k, u64 address) {
   std::array<u8, 15> bytes{};
   std::size_t size = bytes.size();
@@ -33,7 +34,9 @@ void tally_instruction(Kernel& k, u64 address) {
   k.tally.refuse(~u64{0}, fmt::format("instruction {} at {:#x}", text, address), "SIGILL");
 }
 
-bool is_trap(Vector v) { return v == Vector::kBP || v == Vector::kDB || v == Vector::kOF; }
+bool is_trap(Vector v) {
+  return v == Vector::kBP || v == Vector::kDB || v == Vector::kOF;
+}
 
 }  // namespace
 
@@ -43,7 +46,9 @@ Process::Process(const ProcessConfig& config, PhysMem& memory)
 }
 Process::~Process() = default;
 
-AddressSpace& Process::memory() { return kernel_->memory; }
+AddressSpace& Process::memory() {
+  return kernel_->memory;
+}
 
 void Process::start(Cpu& c, FarBranches& branches) {
   branches_ = &branches;
@@ -68,8 +73,10 @@ Process::Next Process::handle() {
       LASTBRANCH_CHECK(kernel_->cpu->sensitive == cpu::Sensitive::kSyscall, "sensitive {}",
                        static_cast<unsigned>(kernel_->cpu->sensitive));
       return system_call();
-    case cpu::Exit::kFault: return fault();
-    default: return Next::kContinue;
+    case cpu::Exit::kFault:
+      return fault();
+    default:
+      return Next::kContinue;
   }
 }
 
@@ -77,7 +84,8 @@ Process::Next Process::system_call() {
   Kernel& k = *kernel_;
   Cpu& c = *k.cpu;
   const u64 from = c.rip, number = c.r[cpu::kRax];
-  const Args args{{c.r[cpu::kRdi], c.r[cpu::kRsi], c.r[cpu::kRdx], c.r[cpu::kR10], c.r[cpu::kR8], c.r[cpu::kR9]}};
+  const Args args{
+      {c.r[cpu::kRdi], c.r[cpu::kRsi], c.r[cpu::kRdx], c.r[cpu::kR10], c.r[cpu::kR8], c.r[cpu::kR9]}};
   k.context_restored = false;
   const i64 result = serve_syscall(k, number, args);
   if (result == kRestart) return Next::kContinue;
@@ -97,8 +105,8 @@ Process::Next Process::system_call() {
   if (!deliver_signals(handlers)) return Next::kKilled;
   // SYSRET can only return to where SYSCALL came from; Linux uses IRET for everything else.
   const bool plain = handlers == 0 && !k.context_restored;
-  branches_->far_branch(plain ? BranchKind::kSysret : BranchKind::kIret, plain ? kernel::kSysret : kernel::kIret, c.rip,
-                        kKernelLevel, kUserLevel);
+  branches_->far_branch(plain ? BranchKind::kSysret : BranchKind::kIret,
+                        plain ? kernel::kSysret : kernel::kIret, c.rip, kKernelLevel, kUserLevel);
   return Next::kContinue;
 }
 
@@ -136,11 +144,14 @@ bool Process::deliver_signals(int& handlers) {
       continue;
     }
     switch (Signals::default_fate(info->number)) {
-      case Signals::Fate::kIgnore: break;
+      case Signals::Fate::kIgnore:
+        break;
       case Signals::Fate::kStop:
         kernel_->tally.refuse(62, fmt::format("stop by signal {}", info->number), "ignored");
         break;
-      case Signals::Fate::kDie: die(info->number); return false;
+      case Signals::Fate::kDie:
+        die(info->number);
+        return false;
     }
   }
   return true;
@@ -152,7 +163,8 @@ bool Process::deliver(const SigInfo& info) {
   // No room for the frame: SIGSEGV, and without mercy when that was the signal. Source: force_sigsegv().
   if (info.number == SIGSEGV) k.signals.set_action(SIGSEGV, {});
   k.signals.force({.number = SIGSEGV, .code = si::kKernel});
-  if (death_.reason.empty()) death_.reason = fmt::format("no stack for the handler of signal {}", info.number);
+  if (death_.reason.empty())
+    death_.reason = fmt::format("no stack for the handler of signal {}", info.number);
   return true;
 }
 
@@ -168,12 +180,22 @@ int Process::exit_status() const {
   return kernel_->exit_status.value_or(0);
 }
 
-void Process::flush() { kernel_->memory.shared_pages().flush_all(); }
+void Process::flush() {
+  kernel_->memory.shared_pages().flush_all();
+}
 
-std::vector<RefusedCall> Process::refused_calls() const { return kernel_->tally.rows(); }
-u64 Process::system_calls() const { return kernel_->system_calls; }
-const std::string& Process::executable() const { return kernel_->executable; }
-const std::string& Process::name() const { return kernel_->name; }
+std::vector<RefusedCall> Process::refused_calls() const {
+  return kernel_->tally.rows();
+}
+u64 Process::system_calls() const {
+  return kernel_->system_calls;
+}
+const std::string& Process::executable() const {
+  return kernel_->executable;
+}
+const std::string& Process::name() const {
+  return kernel_->name;
+}
 
 std::string Process::describe(u64 address) const {
   const Vma* v = kernel_->memory.vmas().find(address);

@@ -2,9 +2,9 @@
 // The user-mode board: one process of Linux on one processor. Loads a program, and answers what leaves the
 // interpreter: system calls and faults.
 //
-// Modelled: what the table of system calls serves, start-up, synchronous signals, exit. Not: threads, fork, exec,
-// sockets, signals from outside. Kernel time is not simulated: a system call takes one instruction of the program.
-// Sources: psABI x86-64; man section 2; Linux for what they leave open.
+// Modelled: what the table of system calls serves, start-up, synchronous signals, exit. Not: threads, fork,
+// exec, sockets, signals from outside. Kernel time is not simulated: a system call takes one instruction of
+// the program. Sources: psABI x86-64; man section 2; Linux for what they leave open.
 #include <memory>
 #include <string>
 
@@ -19,7 +19,7 @@ struct Death {
   u64 rip = 0;            ///< where: the faulting instruction, or after the system call
   bool by_fault = false;  ///< false: it sent the signal to itself
   Fault fault{};
-  std::string reason;     ///< "read at 0x10, not mapped": for messages
+  std::string reason;  ///< "read at 0x10, not mapped": for messages
 };
 
 class Process {
@@ -38,8 +38,8 @@ class Process {
   /// Sets `cpu` to the first instruction and has system calls intercepted. Both must outlive the process.
   void start(cpu::Cpu& cpu, FarBranches& branches);
 
-  /// Deals with the reason why the interpreter stopped: Exit::kFault, or Exit::kIntercept of SYSCALL. After kContinue
-  /// run it again.
+  /// Deals with the reason why the interpreter stopped: Exit::kFault, or Exit::kIntercept of SYSCALL. After
+  /// kContinue run it again.
   [[nodiscard]] Next handle();
 
   /// After kExited 0..255; after kKilled 128 + the signal.

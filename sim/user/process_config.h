@@ -9,7 +9,8 @@
 
 namespace lastbranch::user {
 
-/// The processor as /proc/cpuinfo and the auxiliary vector describe it: filled from the microarchitecture's CPUID.
+/// The processor as /proc/cpuinfo and the auxiliary vector describe it: filled from the microarchitecture's
+/// CPUID.
 struct ProcessorIdentity {
   std::string vendor = "GenuineIntel";
   std::string model_name = "lastbranch";
@@ -21,16 +22,16 @@ struct ProcessorIdentity {
 };
 
 struct ProcessConfig {
-  std::vector<std::string> arguments;    ///< argv; the first names the program unless `program` does
-  std::string program;                   ///< guest path; empty: arguments[0], looked up in PATH when it has no '/'
+  std::vector<std::string> arguments;  ///< argv; the first names the program unless `program` does
+  std::string program;  ///< guest path; empty: arguments[0], looked up in PATH when it has no '/'
   std::vector<std::string> environment;  ///< NAME=value, passed as they are
   std::string root;                      ///< host folder that is "/" for the guest; empty: the host's own
   bool read_only = false;                ///< refuse (EROFS) every call that would change files of the host
   u64 seed = 1;                          ///< of AT_RANDOM, getrandom() and /dev/urandom
-  u64 memory_bytes = u64{16} << 30;      ///< simulated RAM; costs what is touched. For whoever makes the PhysMem
-  u64 stack_bytes = u64{8} << 20;        ///< RLIMIT_STACK, at least 256 KiB
+  u64 memory_bytes = u64{16} << 30;  ///< simulated RAM; costs what is touched. For whoever makes the PhysMem
+  u64 stack_bytes = u64{8} << 20;    ///< RLIMIT_STACK, at least 256 KiB
   ProcessorIdentity processor;
-  std::function<u64()> now_ns;           ///< simulated nanoseconds since start; empty: time stands still
+  std::function<u64()> now_ns;  ///< simulated nanoseconds since start; empty: time stands still
   std::function<void(const ExecMapping&)> on_executable;  ///< each mapping that is or becomes executable
 };
 

@@ -1,10 +1,10 @@
 #include "sim/user/program.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <cstring>
 #include <vector>
+
+#include <sys/mman.h>
 
 #include "sim/base/error.h"
 
@@ -34,8 +34,8 @@ void map_segment(AddressSpace& space, const ProgramFile& program, const load::Se
     // What follows in the file's last page is not part of the segment.
     const std::vector<u8> zeroes(file_pages_end - file_end);
     if (!space.copy_out(file_end, zeroes.data(), zeroes.size())) {
-      throw Error("{}: cannot clear {:#x}: the segment lies beyond the end of the file", program.file->guest_path(),
-                  file_end);
+      throw Error("{}: cannot clear {:#x}: the segment lies beyond the end of the file",
+                  program.file->guest_path(), file_end);
     }
   }
   if (end > file_pages_end) {
@@ -44,12 +44,14 @@ void map_segment(AddressSpace& space, const ProgramFile& program, const load::Se
   }
 }
 
-/// Load bias of a position-independent file: the program's place is fixed, a loader goes where mmap() would put it.
+/// Load bias of a position-independent file: the program's place is fixed, a loader goes where mmap() would
+/// put it.
 u64 bias_of(AddressSpace& space, const load::ElfImage& image, bool is_loader, const std::string& name) {
   if (!image.position_independent) return 0;
   if (!is_loader) return (kPieBase & ~(image.alignment - 1)) - image.low();
   const u64 span = image.high() - image.low();
-  const std::optional<u64> gap = space.vmas().highest_gap(span + image.alignment - kPageSize, kLowestMapping, kMmapTop);
+  const std::optional<u64> gap =
+      space.vmas().highest_gap(span + image.alignment - kPageSize, kLowestMapping, kMmapTop);
   if (!gap) throw Error("{}: no room for {:#x} bytes", name, span);
   const u64 highest = *gap + image.alignment - kPageSize;
   return (highest & ~(image.alignment - 1)) - image.low();

@@ -10,12 +10,12 @@ namespace lastbranch::user {
 
 /// Where a started program is; what its stack and registers are made from.
 struct Program {
-  u64 entry = 0;           ///< first instruction: the loader's, or the program's own
-  u64 program_entry = 0;   ///< AT_ENTRY
-  u64 headers = 0;         ///< AT_PHDR
-  u16 header_count = 0;    ///< AT_PHNUM
-  u64 loader_base = 0;     ///< AT_BASE, 0 when static
-  u64 end = 0;             ///< where the heap may start
+  u64 entry = 0;          ///< first instruction: the loader's, or the program's own
+  u64 program_entry = 0;  ///< AT_ENTRY
+  u64 headers = 0;        ///< AT_PHDR
+  u16 header_count = 0;   ///< AT_PHNUM
+  u64 loader_base = 0;    ///< AT_BASE, 0 when static
+  u64 end = 0;            ///< where the heap may start
   bool executable_stack = false;
 };
 
@@ -26,6 +26,7 @@ struct ProgramFile {
 };
 
 /// Maps `program` and, when it names one, `loader`. Throws Error when the segments do not fit.
-[[nodiscard]] Program load_program(AddressSpace& space, const ProgramFile& program, const ProgramFile* loader);
+[[nodiscard]] Program load_program(AddressSpace& space, const ProgramFile& program,
+                                   const ProgramFile* loader);
 
 }  // namespace lastbranch::user

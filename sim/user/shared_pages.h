@@ -1,9 +1,9 @@
 #pragma once
-// The pages of MAP_SHARED file mappings: one physical page per file page however often it is mapped, written back when
-// the last mapping goes, at msync() and at exit.
+// The pages of MAP_SHARED file mappings: one physical page per file page however often it is mapped, written
+// back when the last mapping goes, at msync() and at exit.
 //
-// Reads and writes of the same file through descriptors see and update these pages (flush, reload). Other processes of
-// the host see stores only after a write-back.
+// Reads and writes of the same file through descriptors see and update these pages (flush, reload). Other
+// processes of the host see stores only after a write-back.
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +23,9 @@ class SharedPages {
     u64 device, inode, offset;
     auto operator<=>(const Key&) const = default;
   };
-  [[nodiscard]] static Key key(const MappedFile& file, u64 offset) { return {file.device(), file.inode(), offset}; }
+  [[nodiscard]] static Key key(const MappedFile& file, u64 offset) {
+    return {file.device(), file.inode(), offset};
+  }
 
   enum class Outcome : u8 { kOk, kBeyondEnd, kNoMemory };
   struct Acquired {

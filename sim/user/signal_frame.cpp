@@ -12,11 +12,12 @@ constexpr u64 kRestorerFlag = 0x04000000;  // SA_RESTORER
 constexpr u64 kUcFlags = 2 | 4;            // UC_SIGCONTEXT_SS, UC_STRICT_RESTORE_SS; no UC_FP_XSTATE
 constexpr i32 kDisabled = 2;               // SS_DISABLE
 /// RFLAGS bits that a handler's return may change.
-constexpr u64 kRestorableFlags = cpu::rflags::kStatus | cpu::rflags::kDF | cpu::rflags::kTF | cpu::rflags::kAC |
-                                 cpu::rflags::kRF | cpu::rflags::kID | cpu::rflags::kNT;
+constexpr u64 kRestorableFlags = cpu::rflags::kStatus | cpu::rflags::kDF | cpu::rflags::kTF |
+                                 cpu::rflags::kAC | cpu::rflags::kRF | cpu::rflags::kID | cpu::rflags::kNT;
 /// The order of general registers in the context.
-constexpr u8 kOrder[] = {cpu::kR8,  cpu::kR9,  cpu::kR10, cpu::kR11, cpu::kR12, cpu::kR13, cpu::kR14, cpu::kR15, cpu::kRdi,
-                         cpu::kRsi, cpu::kRbp, cpu::kRbx, cpu::kRdx, cpu::kRax, cpu::kRcx, cpu::kRsp};
+constexpr u8 kOrder[] = {cpu::kR8,  cpu::kR9,  cpu::kR10, cpu::kR11, cpu::kR12, cpu::kR13,
+                         cpu::kR14, cpu::kR15, cpu::kRdi, cpu::kRsi, cpu::kRbp, cpu::kRbx,
+                         cpu::kRdx, cpu::kRax, cpu::kRcx, cpu::kRsp};
 
 /// struct sigcontext.
 struct Context {
@@ -111,7 +112,8 @@ Context save_context(const Cpu& c, const TrapState& trap, u64 mask, u64 fpstate)
 
 }  // namespace
 
-bool enter_handler(Cpu& c, AddressSpace& space, Signals& signals, const SigInfo& info, const TrapState& trap) {
+bool enter_handler(Cpu& c, AddressSpace& space, Signals& signals, const SigInfo& info,
+                   const TrapState& trap) {
   const SigAction action = signals.action(info.number);
   if ((action.flags & kRestorerFlag) == 0) return false;
   u64 sp = c.r[cpu::kRsp] - kRedZone;

@@ -1,7 +1,7 @@
 #pragma once
 // The stack frame of a signal handler: rt_sigframe of x86-64 with its FXSAVE image.
-// Sources: Linux arch/x86/include/uapi/asm/sigcontext.h and ucontext.h, arch/x86/kernel/signal_64.c and fpu/signal.c;
-// SDM vol. 1, "FXSAVE Area". Without XSAVE: the processor record does not advertise it.
+// Sources: Linux arch/x86/include/uapi/asm/sigcontext.h and ucontext.h, arch/x86/kernel/signal_64.c and
+// fpu/signal.c; SDM vol. 1, "FXSAVE Area". Without XSAVE: the processor record does not advertise it.
 #include "models/cpu/cpu.h"
 #include "sim/user/address_space.h"
 #include "sim/user/signals.h"
@@ -21,8 +21,8 @@ inline constexpr u64 kMinimumSignalStack = 1152;
 [[nodiscard]] bool enter_handler(cpu::Cpu& c, AddressSpace& space, Signals& signals, const SigInfo& info,
                                  const TrapState& trap);
 
-/// rt_sigreturn: restores registers, mask and alternate stack from the frame at RSP. RIP goes to Cpu::next_rip.
-/// False when the frame cannot be read or is not one.
+/// rt_sigreturn: restores registers, mask and alternate stack from the frame at RSP. RIP goes to
+/// Cpu::next_rip. False when the frame cannot be read or is not one.
 [[nodiscard]] bool leave_handler(cpu::Cpu& c, AddressSpace& space, Signals& signals);
 
 }  // namespace lastbranch::user

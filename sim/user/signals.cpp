@@ -40,7 +40,9 @@ void Signals::set_action(int signal, const SigAction& action) {
   if (ignored(signal)) std::erase_if(queue_, [&](const SigInfo& i) { return i.number == signal; });
 }
 
-void Signals::set_mask(u64 mask) { mask_ = mask & ~kNeverBlocked; }
+void Signals::set_mask(u64 mask) {
+  mask_ = mask & ~kNeverBlocked;
+}
 
 u64 Signals::pending() const {
   u64 set = 0;
@@ -62,13 +64,16 @@ std::optional<SigInfo> Signals::take(u64 set) {
   const u64 first = (ready & kSynchronous) != 0 ? ready & kSynchronous : ready;
   if (first == 0) return std::nullopt;
   const int number = std::countr_zero(first) + 1;
-  const auto it = std::find_if(queue_.begin(), queue_.end(), [&](const SigInfo& i) { return i.number == number; });
+  const auto it =
+      std::find_if(queue_.begin(), queue_.end(), [&](const SigInfo& i) { return i.number == number; });
   const SigInfo info = *it;
   queue_.erase(it);
   return info;
 }
 
-std::optional<SigInfo> Signals::next() { return take(~mask_); }
+std::optional<SigInfo> Signals::next() {
+  return take(~mask_);
+}
 
 void Signals::force(const SigInfo& info) {
   const bool blocked = (mask_ & bit(info.number)) != 0;

@@ -1,10 +1,10 @@
 #pragma once
-// Signal state of a process: actions, mask, what is pending, the alternate stack. Which signal comes next and what its
-// default does; not how a handler's frame looks (signal_frame.h).
+// Signal state of a process: actions, mask, what is pending, the alternate stack. Which signal comes next and
+// what its default does; not how a handler's frame looks (signal_frame.h).
 //
-// Modelled: signals a process raises itself, by faults, kill() and its relatives, SIGPIPE. Not: signals from outside,
-// timers, job control stops (they are ignored and counted), queues of more than one per standard signal.
-// Sources: signal(7), sigaction(2), sigaltstack(2); Linux kernel/signal.c.
+// Modelled: signals a process raises itself, by faults, kill() and its relatives, SIGPIPE. Not: signals from
+// outside, timers, job control stops (they are ignored and counted), queues of more than one per standard
+// signal. Sources: signal(7), sigaction(2), sigaltstack(2); Linux kernel/signal.c.
 #include <array>
 #include <deque>
 #include <optional>

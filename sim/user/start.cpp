@@ -1,14 +1,14 @@
 #include "sim/user/start.h"
 
+#include <cerrno>
+#include <cstring>
+#include <sstream>
+
 #include <fcntl.h>
 #include <linux/binfmts.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-#include <sstream>
 
 #include "sim/base/error.h"
 #include "sim/load/script.h"
@@ -31,7 +31,9 @@ std::string absolute(const Kernel& k, const std::string& name) {
   return PathSpace::join(k.paths.current().value_or("/"), name);
 }
 
-bool executable(int fd) { return ::syscall(SYS_faccessat2, fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) == 0; }
+bool executable(int fd) {
+  return ::syscall(SYS_faccessat2, fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) == 0;
+}
 
 Candidate open_program(const Kernel& k, const std::string& name, const char* what) {
   Candidate c{k.paths.open(absolute(k, name), O_RDONLY), name, {}};
@@ -41,7 +43,8 @@ Candidate open_program(const Kernel& k, const std::string& name, const char* wha
   if (S_ISDIR(st.st_mode)) throw Error("{}: expected a program, found a directory", name);
   if (!S_ISREG(st.st_mode)) throw Error("{}: expected a program, found a special file", name);
   if (!executable(c.fd.get())) {
-    throw Error("{}: not executable: expected permission to execute, found mode {:04o}", name, st.st_mode & 07777);
+    throw Error("{}: not executable: expected permission to execute, found mode {:04o}", name,
+                st.st_mode & 07777);
   }
   c.path = k.paths.guest_path(c.fd.get()).value_or(name);
   return c;
@@ -100,7 +103,8 @@ Candidate follow_scripts(Kernel& k, Candidate c) {
 }
 
 ProgramFile read_program(const Candidate& c) {
-  ProgramFile program{load::read_elf(load::FileReader(c.fd.get(), c.name)), MappedFile::open(c.fd.get(), c.path)};
+  ProgramFile program{load::read_elf(load::FileReader(c.fd.get(), c.name)),
+                      MappedFile::open(c.fd.get(), c.path)};
   if (!program.file) throw Error("{}: cannot keep it open: {}", c.name, std::strerror(errno));
   return program;
 }

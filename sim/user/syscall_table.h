@@ -6,7 +6,8 @@
 
 namespace lastbranch::user {
 
-/// One system call of x86-64 Linux. With a handler it is served; without, it fails with `fails` and is counted.
+/// One system call of x86-64 Linux. With a handler it is served; without, it fails with `fails` and is
+/// counted.
 struct SyscallRow {
   u16 number;
   const char* name;

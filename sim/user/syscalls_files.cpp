@@ -1,17 +1,16 @@
 // Descriptors themselves: opening by other means than names, duplicating, closing, controlling.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-
-#include <fmt/format.h>
 
 #include "sim/user/file_access.h"
 #include "sim/user/syscall_table.h"
@@ -26,7 +25,9 @@ i64 with_file(Kernel& k, u64 fd, Act act) {
   return file == nullptr ? -EBADF : static_cast<i64>(act(*file));
 }
 
-i64 sys_close(Kernel& k, const Args& a) { return k.fds.close(a.u(0)); }
+i64 sys_close(Kernel& k, const Args& a) {
+  return k.fds.close(a.u(0));
+}
 
 i64 sys_close_range(Kernel& k, const Args& a) {
   constexpr u32 kCloseOnExec = 4;
@@ -75,18 +76,29 @@ i64 sys_fcntl(Kernel& k, const Args& a) {
     case F_DUPFD_CLOEXEC:
       if (a[2] >= k.limits[RLIMIT_NOFILE].rlim_cur) return -EINVAL;
       return k.fds.add(k.fds.shared(a.u(0)), a.i(1) == F_DUPFD_CLOEXEC, a[2]);
-    case F_GETFD: return k.fds.close_on_exec(a.u(0)) ? FD_CLOEXEC : 0;
-    case F_SETFD: k.fds.set_close_on_exec(a.u(0), (a[2] & FD_CLOEXEC) != 0); return 0;
-    case F_GETFL: return result_of(::fcntl(file->fd(), F_GETFL));
-    case F_SETFL: return result_of(::fcntl(file->fd(), F_SETFL, a.i(2)));
+    case F_GETFD:
+      return k.fds.close_on_exec(a.u(0)) ? FD_CLOEXEC : 0;
+    case F_SETFD:
+      k.fds.set_close_on_exec(a.u(0), (a[2] & FD_CLOEXEC) != 0);
+      return 0;
+    case F_GETFL:
+      return result_of(::fcntl(file->fd(), F_GETFL));
+    case F_SETFL:
+      return result_of(::fcntl(file->fd(), F_SETFL, a.i(2)));
     case F_GETLK:
     case F_SETLK:
-    case F_SETLKW: return lock_control(k, *file, a.i(1), a[2]);
-    case F_GETOWN: return 0;
+    case F_SETLKW:
+      return lock_control(k, *file, a.i(1), a[2]);
+    case F_GETOWN:
+      return 0;
     case F_GETPIPE_SZ:
-    case F_GET_SEALS: return result_of(::fcntl(file->fd(), a.i(1)));
-    case F_ADD_SEALS: return result_of(::fcntl(file->fd(), F_ADD_SEALS, a.i(2)));
-    default: k.tally.refuse(72, fmt::format("fcntl {}", a.i(1)), "Invalid argument"); return -EINVAL;
+    case F_GET_SEALS:
+      return result_of(::fcntl(file->fd(), a.i(1)));
+    case F_ADD_SEALS:
+      return result_of(::fcntl(file->fd(), F_ADD_SEALS, a.i(2)));
+    default:
+      k.tally.refuse(72, fmt::format("fcntl {}", a.i(1)), "Invalid argument");
+      return -EINVAL;
   }
 }
 
@@ -109,14 +121,17 @@ i64 sys_sync_file_range(Kernel& k, const Args& a) {
   return with_file(k, a.u(0), [&](const OpenFile&) { return 0; });
 }
 i64 sys_flock(Kernel& k, const Args& a) {
-  return with_file(k, a.u(0), [&](const OpenFile& f) { return restarted(result_of(::flock(f.fd(), a.i(1)))); });
+  return with_file(k, a.u(0),
+                   [&](const OpenFile& f) { return restarted(result_of(::flock(f.fd(), a.i(1)))); });
 }
 i64 sys_fadvise64(Kernel& k, const Args& a) {
   return with_file(k, a.u(0), [&](const OpenFile& f) -> i64 {
     return -::posix_fadvise(f.fd(), static_cast<off_t>(a[1]), static_cast<off_t>(a[2]), a.i(3));
   });
 }
-i64 sys_sync(Kernel&, const Args&) { return 0; }
+i64 sys_sync(Kernel&, const Args&) {
+  return 0;
+}
 
 /// Terminal and file controls that are passed on: what is copied which way.
 struct IoControl {
@@ -126,11 +141,13 @@ struct IoControl {
 };
 constexpr u32 kShareBlocks = 0x40049409;  // FICLONE
 constexpr std::array kIoControls = {
-    IoControl{TCGETS, 36, false, true},      IoControl{TCSETS, 36, true, false},  IoControl{TCSETSW, 36, true, false},
-    IoControl{TCSETSF, 36, true, false},     IoControl{0x802c542a, 44, false, true},  // TCGETS2
-    IoControl{0x402c542b, 44, true, false},  IoControl{0x402c542c, 44, true, false},  // TCSETS2, TCSETSW2
-    IoControl{TIOCGWINSZ, 8, false, true},   IoControl{TIOCSWINSZ, 8, true, false},
-    IoControl{FIONREAD, 4, false, true},     IoControl{FIONBIO, 4, true, false},  IoControl{TIOCOUTQ, 4, false, true},
+    IoControl{TCGETS, 36, false, true},     IoControl{TCSETS, 36, true, false},
+    IoControl{TCSETSW, 36, true, false},    IoControl{TCSETSF, 36, true, false},
+    IoControl{0x802c542a, 44, false, true},                                          // TCGETS2
+    IoControl{0x402c542b, 44, true, false}, IoControl{0x402c542c, 44, true, false},  // TCSETS2, TCSETSW2
+    IoControl{TIOCGWINSZ, 8, false, true},  IoControl{TIOCSWINSZ, 8, true, false},
+    IoControl{FIONREAD, 4, false, true},    IoControl{FIONBIO, 4, true, false},
+    IoControl{TIOCOUTQ, 4, false, true},
 };
 
 i64 sys_ioctl(Kernel& k, const Args& a) {
@@ -140,21 +157,28 @@ i64 sys_ioctl(Kernel& k, const Args& a) {
   const bool terminal = ::isatty(file->fd()) != 0;
   switch (command) {
     case FIOCLEX:
-    case FIONCLEX: k.fds.set_close_on_exec(a.u(0), command == FIOCLEX); return 0;
+    case FIONCLEX:
+      k.fds.set_close_on_exec(a.u(0), command == FIOCLEX);
+      return 0;
     case TIOCGPGRP:
     case TIOCGSID: {
       const int group = kPid;
       if (!terminal) return -ENOTTY;
       return k.memory.write(a[2], group) ? 0 : -EFAULT;
     }
-    case kShareBlocks: return -EOPNOTSUPP;  // cp asks first, and copies then
-    case TIOCSPGRP: return terminal ? 0 : -ENOTTY;
+    case kShareBlocks:
+      return -EOPNOTSUPP;  // cp asks first, and copies then
+    case TIOCSPGRP:
+      return terminal ? 0 : -ENOTTY;
     case TCFLSH:
     case TCSBRK:
-    case TCXONC: return result_of(::ioctl(file->fd(), command, a[2]));
-    default: break;
+    case TCXONC:
+      return result_of(::ioctl(file->fd(), command, a[2]));
+    default:
+      break;
   }
-  const auto* row = std::find_if(kIoControls.begin(), kIoControls.end(), [&](auto& r) { return r.number == command; });
+  const auto* row =
+      std::find_if(kIoControls.begin(), kIoControls.end(), [&](auto& r) { return r.number == command; });
   if (row == kIoControls.end()) {
     k.tally.refuse(16, fmt::format("ioctl {:#x}", command), "Inappropriate ioctl for device");
     return -ENOTTY;
@@ -182,18 +206,25 @@ i64 make_pipe(Kernel& k, u64 pointer, int flags) {
   k.fds.close(static_cast<u64>(writer));
   return -EFAULT;
 }
-i64 sys_pipe(Kernel& k, const Args& a) { return make_pipe(k, a[0], 0); }
-i64 sys_pipe2(Kernel& k, const Args& a) { return make_pipe(k, a[0], a.i(1)); }
+i64 sys_pipe(Kernel& k, const Args& a) {
+  return make_pipe(k, a[0], 0);
+}
+i64 sys_pipe2(Kernel& k, const Args& a) {
+  return make_pipe(k, a[0], a.i(1));
+}
 
 i64 sys_eventfd2(Kernel& k, const Args& a) {
   const int fd = ::eventfd(a.u(0), a.i(1) | EFD_CLOEXEC);
   return k.fds.add(HostFd(fd < 0 ? -errno : fd), "anon_inode:[eventfd]", (a.i(1) & EFD_CLOEXEC) != 0);
 }
-i64 sys_eventfd(Kernel& k, const Args& a) { return sys_eventfd2(k, {{a[0], 0}}); }
+i64 sys_eventfd(Kernel& k, const Args& a) {
+  return sys_eventfd2(k, {{a[0], 0}});
+}
 
 i64 sys_memfd_create(Kernel& k, const Args& a) {
   std::string name;
-  if (const i64 error = k.memory.read_string(a[0], name, 250); error != 0) return error == -EFAULT ? error : -EINVAL;
+  if (const i64 error = k.memory.read_string(a[0], name, 250); error != 0)
+    return error == -EFAULT ? error : -EINVAL;
   const int fd = ::memfd_create(name.c_str(), a.u(1) | MFD_CLOEXEC);
   return k.fds.add(HostFd(fd < 0 ? -errno : fd), "/memfd:" + name, (a.u(1) & MFD_CLOEXEC) != 0);
 }
@@ -223,6 +254,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> file_calls() { return kRows; }
+std::span<const SyscallRow> file_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

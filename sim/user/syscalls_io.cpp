@@ -1,15 +1,15 @@
 // Reading and writing through descriptors.
-#include <fcntl.h>
-#include <limits.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
 #include <vector>
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include "sim/user/file_access.h"
 #include "sim/user/syscall_table.h"
@@ -17,9 +17,9 @@
 namespace lastbranch::user {
 namespace {
 
-constexpr u64 kMostPerCall = 0x7ffff000;   // MAX_RW_COUNT
-constexpr u64 kPiece = u64{256} << 10;     // touched and handed to the host at a time
-constexpr i64 kHere = -1;                  // at the file's own position
+constexpr u64 kMostPerCall = 0x7ffff000;  // MAX_RW_COUNT
+constexpr u64 kPiece = u64{256} << 10;    // touched and handed to the host at a time
+constexpr i64 kHere = -1;                 // at the file's own position
 
 /// Keeps a write to a broken pipe from killing the simulator: SIGPIPE stays with this thread, and goes.
 class BrokenPipeGuard {
@@ -63,19 +63,23 @@ bool opened_for(int fd, bool writing) {
 i64 host_transfer(int fd, const std::vector<iovec>& parts, i64 position, bool writing, bool regular) {
   const int count = static_cast<int>(parts.size());
   if (!writing) {
-    return result_of(position < 0 ? ::readv(fd, parts.data(), count) : ::preadv(fd, parts.data(), count, position));
+    return result_of(position < 0 ? ::readv(fd, parts.data(), count)
+                                  : ::preadv(fd, parts.data(), count, position));
   }
   if (regular) {
-    return result_of(position < 0 ? ::writev(fd, parts.data(), count) : ::pwritev(fd, parts.data(), count, position));
+    return result_of(position < 0 ? ::writev(fd, parts.data(), count)
+                                  : ::pwritev(fd, parts.data(), count, position));
   }
   const BrokenPipeGuard guard;
-  return result_of(position < 0 ? ::writev(fd, parts.data(), count) : ::pwritev(fd, parts.data(), count, position));
+  return result_of(position < 0 ? ::writev(fd, parts.data(), count)
+                                : ::pwritev(fd, parts.data(), count, position));
 }
 
 /// The written range of the file, for its shared mappings.
 void reload_shared(Kernel& k, const FileFacts& facts, int fd, i64 position, u64 length) {
   if (k.memory.shared_pages().empty()) return;
-  const u64 end = position < 0 ? static_cast<u64>(::lseek(fd, 0, SEEK_CUR)) : static_cast<u64>(position) + length;
+  const u64 end =
+      position < 0 ? static_cast<u64>(::lseek(fd, 0, SEEK_CUR)) : static_cast<u64>(position) + length;
   k.memory.shared_pages().reload(facts.device, facts.inode, end - std::min(end, length), end);
 }
 
@@ -88,8 +92,8 @@ i64 fill_random(Kernel& k, const std::vector<iovec>& parts) {
   return static_cast<i64>(total);
 }
 
-/// Moves bytes between an open file and one guest range. Regular files in as many pieces as it takes; others stop
-/// after the first piece that is read, and write until the host takes less.
+/// Moves bytes between an open file and one guest range. Regular files in as many pieces as it takes; others
+/// stop after the first piece that is read, and write until the host takes less.
 i64 transfer(Kernel& k, const OpenFile& file, u64 address, u64 length, i64 position, bool writing) {
   const int fd = file.fd();
   if (!opened_for(fd, writing)) return -EBADF;
@@ -107,7 +111,8 @@ i64 transfer(Kernel& k, const OpenFile& file, u64 address, u64 length, i64 posit
     const u64 reachable = k.memory.collect(address + done, wanted, access, parts);
     if (reachable == 0 && wanted != 0) return done != 0 ? static_cast<i64>(done) : -EFAULT;
     const i64 at = position < 0 ? position : position + static_cast<i64>(done);
-    const i64 n = file.random && !writing ? fill_random(k, parts) : host_transfer(fd, parts, at, writing, facts.regular);
+    const i64 n = file.random && !writing ? fill_random(k, parts)
+                                          : host_transfer(fd, parts, at, writing, facts.regular);
     if (n == -EPIPE && done == 0) {
       k.signals.send({.number = SIGPIPE, .code = si::kUser, .first = u64{kPid} | (u64{k.uid} << 32)});
     }
@@ -236,6 +241,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> io_calls() { return kRows; }
+std::span<const SyscallRow> io_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

@@ -1,15 +1,15 @@
 // Calls that need what is not modelled yet. Each fails with the error that programs know how to live with.
-#include <sys/stat.h>
-
 #include <cerrno>
+
+#include <sys/stat.h>
 
 #include "sim/user/syscall_table.h"
 
 namespace lastbranch::user {
 namespace {
 
-/// A thread answers "try again", which libraries turn into running without it; a process "not implemented", as shells
-/// would repeat "try again" for seconds.
+/// A thread answers "try again", which libraries turn into running without it; a process "not implemented",
+/// as shells would repeat "try again" for seconds.
 i64 sys_clone(Kernel& k, const Args& a) {
   constexpr u64 kThread = 0x10000;
   const bool thread = (a[0] & kThread) != 0;
@@ -19,7 +19,9 @@ i64 sys_clone(Kernel& k, const Args& a) {
 }
 
 /// There are no children: the answer is the kernel's own.
-i64 sys_no_child(Kernel&, const Args&) { return -ECHILD; }
+i64 sys_no_child(Kernel&, const Args&) {
+  return -ECHILD;
+}
 
 /// No descriptor is a socket, unless a standard one was inherited as one: only then is something missing.
 i64 sys_no_socket(Kernel& k, const Args& a) {
@@ -99,6 +101,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> later_calls() { return kRows; }
+std::span<const SyscallRow> later_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

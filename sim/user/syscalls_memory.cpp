@@ -1,9 +1,9 @@
 // Memory calls: arguments and descriptors here, semantics in AddressSpace.
+#include <cerrno>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-
-#include <cerrno>
 
 #include "sim/user/kernel.h"
 #include "sim/user/syscall_table.h"
@@ -23,7 +23,9 @@ i64 mappable(const Kernel& k, const OpenFile& file, u32 prot, u32 flags) {
   return shared_write && k.config.read_only && file.inherited ? -EROFS : 0;
 }
 
-bool is_zero_device(const OpenFile& file) { return file.name == "/dev/zero"; }
+bool is_zero_device(const OpenFile& file) {
+  return file.name == "/dev/zero";
+}
 
 i64 sys_mmap(Kernel& k, const Args& a) {
   MapRequest request{a[0], a[1], a.u(2), a.u(3)};
@@ -38,12 +40,24 @@ i64 sys_mmap(Kernel& k, const Args& a) {
   }
   return k.memory.map(request);
 }
-i64 sys_mprotect(Kernel& k, const Args& a) { return k.memory.protect(a[0], a[1], a.u(2)); }
-i64 sys_munmap(Kernel& k, const Args& a) { return k.memory.unmap(a[0], a[1]); }
-i64 sys_brk(Kernel& k, const Args& a) { return static_cast<i64>(k.memory.brk(a[0])); }
-i64 sys_mremap(Kernel& k, const Args& a) { return k.memory.remap(a[0], a[1], a[2], a.u(3), a[4]); }
-i64 sys_msync(Kernel& k, const Args& a) { return k.memory.sync(a[0], a[1], a.u(2)); }
-i64 sys_madvise(Kernel& k, const Args& a) { return k.memory.advise(a[0], a[1], a.i(2)); }
+i64 sys_mprotect(Kernel& k, const Args& a) {
+  return k.memory.protect(a[0], a[1], a.u(2));
+}
+i64 sys_munmap(Kernel& k, const Args& a) {
+  return k.memory.unmap(a[0], a[1]);
+}
+i64 sys_brk(Kernel& k, const Args& a) {
+  return static_cast<i64>(k.memory.brk(a[0]));
+}
+i64 sys_mremap(Kernel& k, const Args& a) {
+  return k.memory.remap(a[0], a[1], a[2], a.u(3), a[4]);
+}
+i64 sys_msync(Kernel& k, const Args& a) {
+  return k.memory.sync(a[0], a[1], a.u(2));
+}
+i64 sys_madvise(Kernel& k, const Args& a) {
+  return k.memory.advise(a[0], a[1], a.i(2));
+}
 i64 sys_mincore(Kernel& k, const Args& a) {
   std::vector<u8> pages;
   if (const i64 error = k.memory.resident(a[0], a[1], pages); error != 0) return error;
@@ -54,26 +68,22 @@ i64 sys_lock(Kernel& k, const Args& a) {
   const u64 start = page_of(a[0]);
   return k.memory.vmas().covers(start, page_ceil(a[0] + a[1])) ? 0 : -ENOMEM;
 }
-i64 sys_lock_all(Kernel&, const Args&) { return 0; }
+i64 sys_lock_all(Kernel&, const Args&) {
+  return 0;
+}
 
 constexpr SyscallRow kRows[] = {
-    {9, "mmap", sys_mmap},
-    {10, "mprotect", sys_mprotect},
-    {11, "munmap", sys_munmap},
-    {12, "brk", sys_brk},
-    {25, "mremap", sys_mremap},
-    {26, "msync", sys_msync},
-    {27, "mincore", sys_mincore},
-    {28, "madvise", sys_madvise},
-    {149, "mlock", sys_lock},
-    {150, "munlock", sys_lock},
-    {151, "mlockall", sys_lock_all},
-    {152, "munlockall", sys_lock_all},
+    {9, "mmap", sys_mmap},        {10, "mprotect", sys_mprotect},  {11, "munmap", sys_munmap},
+    {12, "brk", sys_brk},         {25, "mremap", sys_mremap},      {26, "msync", sys_msync},
+    {27, "mincore", sys_mincore}, {28, "madvise", sys_madvise},    {149, "mlock", sys_lock},
+    {150, "munlock", sys_lock},   {151, "mlockall", sys_lock_all}, {152, "munlockall", sys_lock_all},
     {325, "mlock2", sys_lock},
 };
 
 }  // namespace
 
-std::span<const SyscallRow> memory_calls() { return kRows; }
+std::span<const SyscallRow> memory_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

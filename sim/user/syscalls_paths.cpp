@@ -1,12 +1,13 @@
-// Calls that open, make, rename and remove names. With --read-only those that would change the host's files answer EROFS.
+// Calls that open, make, rename and remove names. With --read-only those that would change the host's files
+// answer EROFS.
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <cerrno>
-#include <iterator>
 
 #include "sim/user/file_access.h"
 #include "sim/user/syscall_table.h"
@@ -20,14 +21,16 @@ constexpr unsigned kTtyDevices[] = {4, 5, 136};
 /// Devices whose writing changes no file: null, zero, full, random, urandom and terminals.
 bool harmless_device(const struct stat& st) {
   if (!S_ISCHR(st.st_mode)) return false;
-  const unsigned major = static_cast<unsigned>(st.st_rdev >> 8) & 0xfff, minor = static_cast<unsigned>(st.st_rdev) & 0xff;
+  const unsigned major = static_cast<unsigned>(st.st_rdev >> 8) & 0xfff,
+                 minor = static_cast<unsigned>(st.st_rdev) & 0xff;
   if (major == kMemoryDevices) return minor == 3 || minor == 5 || minor == 7 || minor == 8 || minor == 9;
   return std::find(std::begin(kTtyDevices), std::end(kTtyDevices), major) != std::end(kTtyDevices);
 }
 
 /// What open() may do on a file system that is mounted read-only: -EROFS, another error, or 0 to go on.
 i64 read_only_refusal(const Kernel& k, const std::string& path, int flags) {
-  const bool changes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+  const bool changes =
+      (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
   if (!changes && (flags & O_CREAT) == 0) return 0;
   if ((flags & O_TMPFILE) == O_TMPFILE) return -EROFS;
   const HostFd existing = k.paths.find(path, (flags & O_NOFOLLOW) == 0);
@@ -55,14 +58,17 @@ i64 open_virtual(Kernel& k, const VirtualFile& own, const std::string& path, int
       const std::string target = PathSpace::join("/proc", own.text);
       return writes ? -EACCES : k.fds.add(k.paths.open(target, flags & ~O_CREAT), target, close_on_exec);
     }
-    case VirtualFile::Kind::kDescriptor: return k.fds.add(k.fds.shared(own.fd), close_on_exec);
+    case VirtualFile::Kind::kDescriptor:
+      return k.fds.add(k.fds.shared(own.fd), close_on_exec);
     case VirtualFile::Kind::kRandom: {
-      auto file = std::make_shared<OpenFile>(OpenFile{k.paths.open(path, flags & ~(O_CREAT | O_TRUNC)), path});
+      auto file =
+          std::make_shared<OpenFile>(OpenFile{k.paths.open(path, flags & ~(O_CREAT | O_TRUNC)), path});
       file->random = true;
       return file->host.ok() ? k.fds.add(std::move(file), close_on_exec) : file->fd();
     }
     case VirtualFile::Kind::kFolder:
-    case VirtualFile::Kind::kAbsent: break;
+    case VirtualFile::Kind::kAbsent:
+      break;
   }
   return -ENOENT;
 }
@@ -80,9 +86,15 @@ i64 open_at(Kernel& k, int folder, u64 pointer, int flags, u32 mode) {
   std::string name = fd.ok() ? k.paths.guest_path(fd.get()).value_or(path) : path;
   return k.fds.add(std::move(fd), std::move(name), (flags & O_CLOEXEC) != 0);
 }
-i64 sys_open(Kernel& k, const Args& a) { return open_at(k, AT_FDCWD, a[0], a.i(1), a.u(2)); }
-i64 sys_openat(Kernel& k, const Args& a) { return open_at(k, a.i(0), a[1], a.i(2), a.u(3)); }
-i64 sys_creat(Kernel& k, const Args& a) { return open_at(k, AT_FDCWD, a[0], O_CREAT | O_WRONLY | O_TRUNC, a.u(1)); }
+i64 sys_open(Kernel& k, const Args& a) {
+  return open_at(k, AT_FDCWD, a[0], a.i(1), a.u(2));
+}
+i64 sys_openat(Kernel& k, const Args& a) {
+  return open_at(k, a.i(0), a[1], a.i(2), a.u(3));
+}
+i64 sys_creat(Kernel& k, const Args& a) {
+  return open_at(k, AT_FDCWD, a[0], O_CREAT | O_WRONLY | O_TRUNC, a.u(1));
+}
 
 /// Folder and last name of a path, for calls that change names. 0 or -errno.
 struct Place {
@@ -118,8 +130,12 @@ i64 make_directory(Kernel& k, int folder, u64 pointer, u32 mode) {
   const FileMaskScope mask(k);
   return result_of(::mkdirat(p.folder.get(), p.name.c_str(), mode));
 }
-i64 sys_mkdir(Kernel& k, const Args& a) { return make_directory(k, AT_FDCWD, a[0], a.u(1)); }
-i64 sys_mkdirat(Kernel& k, const Args& a) { return make_directory(k, a.i(0), a[1], a.u(2)); }
+i64 sys_mkdir(Kernel& k, const Args& a) {
+  return make_directory(k, AT_FDCWD, a[0], a.u(1));
+}
+i64 sys_mkdirat(Kernel& k, const Args& a) {
+  return make_directory(k, a.i(0), a[1], a.u(2));
+}
 
 i64 make_node(Kernel& k, int folder, u64 pointer, u32 mode, u64 device) {
   Place p;
@@ -127,8 +143,12 @@ i64 make_node(Kernel& k, int folder, u64 pointer, u32 mode, u64 device) {
   const FileMaskScope mask(k);
   return result_of(::mknodat(p.folder.get(), p.name.c_str(), mode, device));
 }
-i64 sys_mknod(Kernel& k, const Args& a) { return make_node(k, AT_FDCWD, a[0], a.u(1), a[2]); }
-i64 sys_mknodat(Kernel& k, const Args& a) { return make_node(k, a.i(0), a[1], a.u(2), a[3]); }
+i64 sys_mknod(Kernel& k, const Args& a) {
+  return make_node(k, AT_FDCWD, a[0], a.u(1), a[2]);
+}
+i64 sys_mknodat(Kernel& k, const Args& a) {
+  return make_node(k, a.i(0), a[1], a.u(2), a[3]);
+}
 
 i64 unlink_at(Kernel& k, int folder, u64 pointer, int flags) {
   Place p;
@@ -140,34 +160,53 @@ i64 unlink_at(Kernel& k, int folder, u64 pointer, int flags) {
   }
   return result_of(::unlinkat(p.folder.get(), p.name.c_str(), flags));
 }
-i64 sys_unlink(Kernel& k, const Args& a) { return unlink_at(k, AT_FDCWD, a[0], 0); }
-i64 sys_rmdir(Kernel& k, const Args& a) { return unlink_at(k, AT_FDCWD, a[0], AT_REMOVEDIR); }
-i64 sys_unlinkat(Kernel& k, const Args& a) { return unlink_at(k, a.i(0), a[1], a.i(2)); }
+i64 sys_unlink(Kernel& k, const Args& a) {
+  return unlink_at(k, AT_FDCWD, a[0], 0);
+}
+i64 sys_rmdir(Kernel& k, const Args& a) {
+  return unlink_at(k, AT_FDCWD, a[0], AT_REMOVEDIR);
+}
+i64 sys_unlinkat(Kernel& k, const Args& a) {
+  return unlink_at(k, a.i(0), a[1], a.i(2));
+}
 
 i64 rename_at(Kernel& k, int from_folder, u64 from, int to_folder, u64 to, u32 flags) {
   Place source, target;
   if (const i64 error = place_of(k, from_folder, from, source); error != 0) return error;
   if (const i64 error = place_of(k, to_folder, to, target); error != 0) return error;
-  if ((source.slash || target.slash) && mode_there(source) != 0 && !S_ISDIR(mode_there(source))) return -ENOTDIR;
-  return result_of(::renameat2(source.folder.get(), source.name.c_str(), target.folder.get(), target.name.c_str(), flags));
+  if ((source.slash || target.slash) && mode_there(source) != 0 && !S_ISDIR(mode_there(source)))
+    return -ENOTDIR;
+  return result_of(
+      ::renameat2(source.folder.get(), source.name.c_str(), target.folder.get(), target.name.c_str(), flags));
 }
-i64 sys_rename(Kernel& k, const Args& a) { return rename_at(k, AT_FDCWD, a[0], AT_FDCWD, a[1], 0); }
-i64 sys_renameat(Kernel& k, const Args& a) { return rename_at(k, a.i(0), a[1], a.i(2), a[3], 0); }
-i64 sys_renameat2(Kernel& k, const Args& a) { return rename_at(k, a.i(0), a[1], a.i(2), a[3], a.u(4)); }
+i64 sys_rename(Kernel& k, const Args& a) {
+  return rename_at(k, AT_FDCWD, a[0], AT_FDCWD, a[1], 0);
+}
+i64 sys_renameat(Kernel& k, const Args& a) {
+  return rename_at(k, a.i(0), a[1], a.i(2), a[3], 0);
+}
+i64 sys_renameat2(Kernel& k, const Args& a) {
+  return rename_at(k, a.i(0), a[1], a.i(2), a[3], a.u(4));
+}
 
 i64 link_at(Kernel& k, int from_folder, u64 from, int to_folder, u64 to, int flags) {
   std::string path;
-  if (const i64 error = path_argument(k, from_folder, from, path, (flags & AT_EMPTY_PATH) != 0); error != 0) return error;
+  if (const i64 error = path_argument(k, from_folder, from, path, (flags & AT_EMPTY_PATH) != 0); error != 0)
+    return error;
   const Object object = find_object(k, from_folder, path, (flags & AT_SYMLINK_FOLLOW) != 0);
   if (!object.ok()) return object.fd;
   Place target;
   if (const i64 error = place_of_new(k, to_folder, to, target); error != 0) return error;
   if (object.fd < 0) return -EPERM;
-  return result_of(::linkat(AT_FDCWD, descriptor_path(object.fd).c_str(), target.folder.get(), target.name.c_str(),
-                            AT_SYMLINK_FOLLOW));
+  return result_of(::linkat(AT_FDCWD, descriptor_path(object.fd).c_str(), target.folder.get(),
+                            target.name.c_str(), AT_SYMLINK_FOLLOW));
 }
-i64 sys_link(Kernel& k, const Args& a) { return link_at(k, AT_FDCWD, a[0], AT_FDCWD, a[1], 0); }
-i64 sys_linkat(Kernel& k, const Args& a) { return link_at(k, a.i(0), a[1], a.i(2), a[3], a.i(4)); }
+i64 sys_link(Kernel& k, const Args& a) {
+  return link_at(k, AT_FDCWD, a[0], AT_FDCWD, a[1], 0);
+}
+i64 sys_linkat(Kernel& k, const Args& a) {
+  return link_at(k, a.i(0), a[1], a.i(2), a[3], a.i(4));
+}
 
 i64 symlink_at(Kernel& k, u64 text, int folder, u64 pointer) {
   std::string target;
@@ -176,8 +215,12 @@ i64 symlink_at(Kernel& k, u64 text, int folder, u64 pointer) {
   if (const i64 error = place_of_new(k, folder, pointer, p); error != 0) return error;
   return result_of(::symlinkat(target.c_str(), p.folder.get(), p.name.c_str()));
 }
-i64 sys_symlink(Kernel& k, const Args& a) { return symlink_at(k, a[0], AT_FDCWD, a[1]); }
-i64 sys_symlinkat(Kernel& k, const Args& a) { return symlink_at(k, a[0], a.i(1), a[2]); }
+i64 sys_symlink(Kernel& k, const Args& a) {
+  return symlink_at(k, a[0], AT_FDCWD, a[1]);
+}
+i64 sys_symlinkat(Kernel& k, const Args& a) {
+  return symlink_at(k, a[0], a.i(1), a[2]);
+}
 
 i64 sys_truncate(Kernel& k, const Args& a) {
   std::string path;
@@ -215,7 +258,8 @@ i64 sys_getcwd(Kernel& k, const Args& a) {
   const std::optional<std::string> path = k.paths.current();
   if (!path) return -ENOENT;
   if (a[1] < path->size() + 1) return -ERANGE;
-  return k.memory.copy_out(a[0], path->c_str(), path->size() + 1) ? static_cast<i64>(path->size() + 1) : -EFAULT;
+  return k.memory.copy_out(a[0], path->c_str(), path->size() + 1) ? static_cast<i64>(path->size() + 1)
+                                                                  : -EFAULT;
 }
 i64 sys_umask(Kernel& k, const Args& a) {
   const u32 before = k.file_mask;
@@ -250,6 +294,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> path_calls() { return kRows; }
+std::span<const SyscallRow> path_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

@@ -1,10 +1,4 @@
 // Identity, limits, thread-local storage, exit, and what a program asks about its machine.
-#include <linux/prctl.h>
-#include <sys/resource.h>
-#include <sys/sysinfo.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,6 +6,11 @@
 #include <ctime>
 
 #include <fmt/format.h>
+#include <linux/prctl.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "sim/user/syscall_table.h"
 
@@ -45,7 +44,8 @@ i64 sys_set_identities(Kernel& k, const Args& a) {
 }
 template <u32 Kernel::*kReal, u32 Kernel::*kEffective>
 i64 sys_get_identities(Kernel& k, const Args& a) {
-  const bool good = k.memory.write(a[0], k.*kReal) && k.memory.write(a[1], k.*kEffective) && k.memory.write(a[2], k.*kEffective);
+  const bool good = k.memory.write(a[0], k.*kReal) && k.memory.write(a[1], k.*kEffective) &&
+                    k.memory.write(a[2], k.*kEffective);
   return good ? 0 : -EFAULT;
 }
 
@@ -58,9 +58,15 @@ i64 sys_getgroups(Kernel& k, const Args& a) {
   return k.memory.copy_out(a[1], groups.data(), static_cast<u64>(n) * sizeof(gid_t)) ? n : -EFAULT;
 }
 
-bool names_self(i64 pid) { return pid == 0 || pid == kPid; }
-i64 sys_of_self(Kernel&, const Args& a) { return names_self(a.i(0)) ? kPid : -ESRCH; }  // getpgid, getsid
-i64 sys_setpgid(Kernel&, const Args& a) { return names_self(a.i(0)) && names_self(a.i(1)) ? 0 : -EPERM; }
+bool names_self(i64 pid) {
+  return pid == 0 || pid == kPid;
+}
+i64 sys_of_self(Kernel&, const Args& a) {
+  return names_self(a.i(0)) ? kPid : -ESRCH;
+}  // getpgid, getsid
+i64 sys_setpgid(Kernel&, const Args& a) {
+  return names_self(a.i(0)) && names_self(a.i(1)) ? 0 : -EPERM;
+}
 
 i64 sys_uname(Kernel& k, const Args& a) {
   utsname name{};
@@ -78,9 +84,12 @@ i64 sys_arch_prctl(Kernel& k, const Args& a) {
       if (a[1] >= kUserEnd) return -EPERM;
       (a.i(0) == kSetFs ? k.cpu->fs_base() : k.cpu->gs_base()) = a[1];
       return 0;
-    case kGetFs: return k.memory.write(a[1], k.cpu->fs_base()) ? 0 : -EFAULT;
-    case kGetGs: return k.memory.write(a[1], k.cpu->gs_base()) ? 0 : -EFAULT;
-    default: return -EINVAL;  // CPUID faulting and shadow stacks: not on this processor
+    case kGetFs:
+      return k.memory.write(a[1], k.cpu->fs_base()) ? 0 : -EFAULT;
+    case kGetGs:
+      return k.memory.write(a[1], k.cpu->gs_base()) ? 0 : -EFAULT;
+    default:
+      return -EINVAL;  // CPUID faulting and shadow stacks: not on this processor
   }
 }
 
@@ -97,17 +106,25 @@ i64 sys_prctl(Kernel& k, const Args& a) {
     case PR_GET_NAME:
       std::copy(k.name.begin(), k.name.end(), name.begin());
       return k.memory.write(a[1], name) ? 0 : -EFAULT;
-    case PR_GET_DUMPABLE: return 1;
+    case PR_GET_DUMPABLE:
+      return 1;
     case PR_SET_DUMPABLE:
     case PR_SET_PDEATHSIG:
     case PR_SET_NO_NEW_PRIVS:
-    case PR_SET_TIMERSLACK: return 0;
+    case PR_SET_TIMERSLACK:
+      return 0;
     case PR_GET_NO_NEW_PRIVS:
-    case PR_GET_SECCOMP: return 0;
-    case PR_GET_TIMERSLACK: return 50000;
-    case PR_CAPBSET_READ: return a[1] <= 40 ? 0 : -EINVAL;
-    case PR_SET_VMA: return -EINVAL;  // naming anonymous memory: a kernel option, off here
-    default: k.tally.refuse(157, fmt::format("prctl {}", a.i(0)), "Invalid argument"); return -EINVAL;
+    case PR_GET_SECCOMP:
+      return 0;
+    case PR_GET_TIMERSLACK:
+      return 50000;
+    case PR_CAPBSET_READ:
+      return a[1] <= 40 ? 0 : -EINVAL;
+    case PR_SET_VMA:
+      return -EINVAL;  // naming anonymous memory: a kernel option, off here
+    default:
+      k.tally.refuse(157, fmt::format("prctl {}", a.i(0)), "Invalid argument");
+      return -EINVAL;
   }
 }
 
@@ -125,8 +142,12 @@ i64 change_limit(Kernel& k, u32 which, u64 set, u64 get) {
   }
   return get != 0 && !k.memory.write(get, before) ? -EFAULT : 0;
 }
-i64 sys_getrlimit(Kernel& k, const Args& a) { return change_limit(k, a.u(0), 0, a[1]); }
-i64 sys_setrlimit(Kernel& k, const Args& a) { return change_limit(k, a.u(0), a[1], 0); }
+i64 sys_getrlimit(Kernel& k, const Args& a) {
+  return change_limit(k, a.u(0), 0, a[1]);
+}
+i64 sys_setrlimit(Kernel& k, const Args& a) {
+  return change_limit(k, a.u(0), a[1], 0);
+}
 i64 sys_prlimit64(Kernel& k, const Args& a) {
   return names_self(a.i(0)) ? change_limit(k, a.u(1), a[2], a[3]) : -ESRCH;
 }
@@ -164,14 +185,18 @@ i64 sys_sched_setaffinity(Kernel& k, const Args& a) {
   if (!k.memory.copy_in(&set, a[2], std::min<u64>(a.u(1), sizeof set))) return -EFAULT;
   return (set & 1) != 0 ? 0 : -EINVAL;
 }
-i64 sys_sched_getparam(Kernel& k, const Args& a) { return k.memory.write(a[1], int{0}) ? 0 : -EFAULT; }
+i64 sys_sched_getparam(Kernel& k, const Args& a) {
+  return k.memory.write(a[1], int{0}) ? 0 : -EFAULT;
+}
 i64 sys_getcpu(Kernel& k, const Args& a) {
   for (std::size_t i = 0; i < 2; ++i) {
     if (a[i] != 0 && !k.memory.write(a[i], u32{0})) return -EFAULT;
   }
   return 0;
 }
-i64 sys_getpriority(Kernel&, const Args&) { return 20; }  // nice 0, as the call encodes it
+i64 sys_getpriority(Kernel&, const Args&) {
+  return 20;
+}  // nice 0, as the call encodes it
 
 i64 sys_getrandom(Kernel& k, const Args& a) {
   if (a.u(2) > 7) return -EINVAL;
@@ -185,18 +210,22 @@ i64 sys_getrandom(Kernel& k, const Args& a) {
 
 /// Nobody else can wake us: a wait on an unchanged word would never end, so it is refused and counted.
 i64 sys_futex(Kernel& k, const Args& a) {
-  constexpr int kCommand = 0x7f, kWait = 0, kWake = 1, kRequeue = 3, kCompareRequeue = 4, kWakeOp = 5, kWaitBitset = 9,
-                kWakeBitset = 10;
+  constexpr int kCommand = 0x7f, kWait = 0, kWake = 1, kRequeue = 3, kCompareRequeue = 4, kWakeOp = 5,
+                kWaitBitset = 9, kWakeBitset = 10;
   u32 word = 0;
   switch (a.i(1) & kCommand) {
     case kWake:
     case kRequeue:
     case kCompareRequeue:
     case kWakeOp:
-    case kWakeBitset: return k.memory.read(a[0], word) ? 0 : -EFAULT;
+    case kWakeBitset:
+      return k.memory.read(a[0], word) ? 0 : -EFAULT;
     case kWait:
-    case kWaitBitset: break;
-    default: k.tally.refuse(202, fmt::format("futex {}", a.i(1)), "Function not implemented"); return -ENOSYS;
+    case kWaitBitset:
+      break;
+    default:
+      k.tally.refuse(202, fmt::format("futex {}", a.i(1)), "Function not implemented");
+      return -ENOSYS;
   }
   if (!k.memory.read(a[0], word)) return -EFAULT;
   if (word != a.u(2)) return -EAGAIN;
@@ -206,11 +235,14 @@ i64 sys_futex(Kernel& k, const Args& a) {
     return -EINTR;
   }
   if (!k.memory.read(a[3], timeout)) return -EFAULT;
-  if ((a.i(1) & kCommand) == kWait) k.clock.sleep(static_cast<u64>(timeout.tv_sec) * GuestClock::kSecond + static_cast<u64>(timeout.tv_nsec));
+  if ((a.i(1) & kCommand) == kWait)
+    k.clock.sleep(static_cast<u64>(timeout.tv_sec) * GuestClock::kSecond + static_cast<u64>(timeout.tv_nsec));
   return -ETIMEDOUT;
 }
 
-i64 sys_zero(Kernel&, const Args&) { return 0; }
+i64 sys_zero(Kernel&, const Args&) {
+  return 0;
+}
 i64 sys_capget(Kernel& k, const Args& a) {
   constexpr u32 kVersion3 = 0x20080522;
   std::array<u32, 2> header{};
@@ -271,11 +303,14 @@ constexpr SyscallRow kRows[] = {
     {302, "prlimit64", sys_prlimit64},
     {309, "getcpu", sys_getcpu},
     {318, "getrandom", sys_getrandom},
-    {334, "rseq", sys_constant<-ENOSYS>},  // as a kernel built without it: every C library asks, none needs it
+    {334, "rseq",
+     sys_constant<-ENOSYS>},  // as a kernel built without it: every C library asks, none needs it
 };
 
 }  // namespace
 
-std::span<const SyscallRow> process_calls() { return kRows; }
+std::span<const SyscallRow> process_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

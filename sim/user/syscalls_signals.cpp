@@ -8,9 +8,13 @@
 namespace lastbranch::user {
 namespace {
 
-bool valid_signal(int signal) { return signal >= 1 && signal <= kSignals; }
+bool valid_signal(int signal) {
+  return signal >= 1 && signal <= kSignals;
+}
 /// pid, process group or "all": there is one process.
-bool names_self(int pid) { return pid == kPid || pid == 0 || pid == -1 || pid == -kPid; }
+bool names_self(int pid) {
+  return pid == kPid || pid == 0 || pid == -1 || pid == -kPid;
+}
 
 i64 sys_rt_sigaction(Kernel& k, const Args& a) {
   const int signal = a.i(0);
@@ -32,10 +36,16 @@ i64 sys_rt_sigprocmask(Kernel& k, const Args& a) {
   if (a[1] != 0) {
     if (!k.memory.read(a[1], set)) return -EFAULT;
     switch (a.i(0)) {
-      case SIG_BLOCK: set |= before; break;
-      case SIG_UNBLOCK: set = before & ~set; break;
-      case SIG_SETMASK: break;
-      default: return -EINVAL;
+      case SIG_BLOCK:
+        set |= before;
+        break;
+      case SIG_UNBLOCK:
+        set = before & ~set;
+        break;
+      case SIG_SETMASK:
+        break;
+      default:
+        return -EINVAL;
     }
   }
   if (a[2] != 0 && !k.memory.write(a[2], before)) return -EFAULT;
@@ -94,7 +104,9 @@ i64 send(Kernel& k, int signal, i32 code) {
   if (signal != 0) k.signals.send(from_self(k, signal, code));
   return 0;
 }
-i64 sys_kill(Kernel& k, const Args& a) { return names_self(a.i(0)) ? send(k, a.i(1), si::kUser) : -ESRCH; }
+i64 sys_kill(Kernel& k, const Args& a) {
+  return names_self(a.i(0)) ? send(k, a.i(1), si::kUser) : -ESRCH;
+}
 i64 sys_tkill(Kernel& k, const Args& a) {
   if (a.i(0) <= 0) return -EINVAL;
   return a.i(0) == kPid ? send(k, a.i(1), si::kTkill) : -ESRCH;
@@ -113,7 +125,9 @@ i64 queue_signal(Kernel& k, int pid, int signal, u64 pointer) {
   k.signals.send(info);
   return 0;
 }
-i64 sys_rt_sigqueueinfo(Kernel& k, const Args& a) { return queue_signal(k, a.i(0), a.i(1), a[2]); }
+i64 sys_rt_sigqueueinfo(Kernel& k, const Args& a) {
+  return queue_signal(k, a.i(0), a.i(1), a[2]);
+}
 i64 sys_rt_tgsigqueueinfo(Kernel& k, const Args& a) {
   return a.i(0) == kPid ? queue_signal(k, a.i(1), a.i(2), a[3]) : -ESRCH;
 }
@@ -153,6 +167,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> signal_calls() { return kRows; }
+std::span<const SyscallRow> signal_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

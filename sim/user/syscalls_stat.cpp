@@ -1,4 +1,10 @@
 // Calls that ask about files, list folders, and change attributes.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <vector>
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -6,12 +12,6 @@
 #include <sys/time.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstring>
-#include <vector>
 
 #include "sim/user/file_access.h"
 #include "sim/user/syscall_table.h"
@@ -54,9 +54,15 @@ i64 stat_at(Kernel& k, int folder, u64 pointer, u64 out, int flags) {
   if (const i64 error = stat_object(object, st); error != 0) return error;
   return k.memory.write(out, st) ? 0 : -EFAULT;
 }
-i64 sys_stat(Kernel& k, const Args& a) { return stat_at(k, AT_FDCWD, a[0], a[1], 0); }
-i64 sys_lstat(Kernel& k, const Args& a) { return stat_at(k, AT_FDCWD, a[0], a[1], kNoFollow); }
-i64 sys_newfstatat(Kernel& k, const Args& a) { return stat_at(k, a.i(0), a[1], a[2], a.i(3)); }
+i64 sys_stat(Kernel& k, const Args& a) {
+  return stat_at(k, AT_FDCWD, a[0], a[1], 0);
+}
+i64 sys_lstat(Kernel& k, const Args& a) {
+  return stat_at(k, AT_FDCWD, a[0], a[1], kNoFollow);
+}
+i64 sys_newfstatat(Kernel& k, const Args& a) {
+  return stat_at(k, a.i(0), a[1], a[2], a.i(3));
+}
 i64 sys_fstat(Kernel& k, const Args& a) {
   const OpenFile* file = k.fds.get(a.u(0));
   if (file == nullptr) return -EBADF;
@@ -93,9 +99,15 @@ i64 access_at(Kernel& k, int folder, u64 pointer, int mode, int flags) {
   const bool device = ::fstatat(object.fd, "", &st, AT_EMPTY_PATH) == 0 && S_ISCHR(st.st_mode);
   return k.config.read_only && (mode & W_OK) != 0 && !device ? -EROFS : 0;
 }
-i64 sys_access(Kernel& k, const Args& a) { return access_at(k, AT_FDCWD, a[0], a.i(1), 0); }
-i64 sys_faccessat(Kernel& k, const Args& a) { return access_at(k, a.i(0), a[1], a.i(2), 0); }
-i64 sys_faccessat2(Kernel& k, const Args& a) { return access_at(k, a.i(0), a[1], a.i(2), a.i(3)); }
+i64 sys_access(Kernel& k, const Args& a) {
+  return access_at(k, AT_FDCWD, a[0], a.i(1), 0);
+}
+i64 sys_faccessat(Kernel& k, const Args& a) {
+  return access_at(k, a.i(0), a[1], a.i(2), 0);
+}
+i64 sys_faccessat2(Kernel& k, const Args& a) {
+  return access_at(k, a.i(0), a[1], a.i(2), a.i(3));
+}
 
 i64 readlink_at(Kernel& k, int folder, u64 pointer, u64 out, u64 size) {
   if (static_cast<i32>(size) <= 0) return -EINVAL;
@@ -111,8 +123,12 @@ i64 readlink_at(Kernel& k, int folder, u64 pointer, u64 out, u64 size) {
   const u64 length = std::min<u64>(size, target.size());
   return k.memory.copy_out(out, target.data(), length) ? static_cast<i64>(length) : -EFAULT;
 }
-i64 sys_readlink(Kernel& k, const Args& a) { return readlink_at(k, AT_FDCWD, a[0], a[1], a[2]); }
-i64 sys_readlinkat(Kernel& k, const Args& a) { return readlink_at(k, a.i(0), a[1], a[2], a[3]); }
+i64 sys_readlink(Kernel& k, const Args& a) {
+  return readlink_at(k, AT_FDCWD, a[0], a[1], a[2]);
+}
+i64 sys_readlinkat(Kernel& k, const Args& a) {
+  return readlink_at(k, a.i(0), a[1], a[2], a[3]);
+}
 
 template <long kNumber>
 i64 list_folder(Kernel& k, const Args& a) {
@@ -155,13 +171,25 @@ i64 chown_at(Kernel& k, int folder, u64 pointer, u32 user, u32 group, int flags)
   return change_object(k, object_argument(k, folder, pointer, flags),
                        [&](int fd) { return ::fchownat(fd, "", user, group, AT_EMPTY_PATH); });
 }
-i64 sys_chmod(Kernel& k, const Args& a) { return chmod_at(k, AT_FDCWD, a[0], a.u(1), 0); }
-i64 sys_fchmodat(Kernel& k, const Args& a) { return chmod_at(k, a.i(0), a[1], a.u(2), 0); }
-i64 sys_chown(Kernel& k, const Args& a) { return chown_at(k, AT_FDCWD, a[0], a.u(1), a.u(2), 0); }
-i64 sys_lchown(Kernel& k, const Args& a) { return chown_at(k, AT_FDCWD, a[0], a.u(1), a.u(2), kNoFollow); }
-i64 sys_fchownat(Kernel& k, const Args& a) { return chown_at(k, a.i(0), a[1], a.u(2), a.u(3), a.i(4)); }
+i64 sys_chmod(Kernel& k, const Args& a) {
+  return chmod_at(k, AT_FDCWD, a[0], a.u(1), 0);
+}
+i64 sys_fchmodat(Kernel& k, const Args& a) {
+  return chmod_at(k, a.i(0), a[1], a.u(2), 0);
+}
+i64 sys_chown(Kernel& k, const Args& a) {
+  return chown_at(k, AT_FDCWD, a[0], a.u(1), a.u(2), 0);
+}
+i64 sys_lchown(Kernel& k, const Args& a) {
+  return chown_at(k, AT_FDCWD, a[0], a.u(1), a.u(2), kNoFollow);
+}
+i64 sys_fchownat(Kernel& k, const Args& a) {
+  return chown_at(k, a.i(0), a[1], a.u(2), a.u(3), a.i(4));
+}
 
-Object open_object(Kernel& k, u64 fd) { return find_object(k, static_cast<int>(fd), "", true); }
+Object open_object(Kernel& k, u64 fd) {
+  return find_object(k, static_cast<int>(fd), "", true);
+}
 i64 sys_fchmod(Kernel& k, const Args& a) {
   return change_object(k, open_object(k, a.u(0)), [&](int fd) { return ::fchmod(fd, a.u(1)); });
 }
@@ -204,8 +232,12 @@ i64 utimes_at(Kernel& k, int folder, u64 path, u64 pointer) {
   }
   return set_times(k, object_argument(k, folder, path, 0), times);
 }
-i64 sys_utimes(Kernel& k, const Args& a) { return utimes_at(k, AT_FDCWD, a[0], a[1]); }
-i64 sys_futimesat(Kernel& k, const Args& a) { return utimes_at(k, a.i(0), a[1], a[2]); }
+i64 sys_utimes(Kernel& k, const Args& a) {
+  return utimes_at(k, AT_FDCWD, a[0], a[1]);
+}
+i64 sys_futimesat(Kernel& k, const Args& a) {
+  return utimes_at(k, a.i(0), a[1], a[2]);
+}
 i64 sys_utime(Kernel& k, const Args& a) {
   Times times = kNow;
   std::array<i64, 2> seconds{};
@@ -217,8 +249,12 @@ i64 sys_utime(Kernel& k, const Args& a) {
 }
 
 /// As a file system without extended attributes.
-i64 sys_no_attributes(Kernel&, const Args&) { return -EOPNOTSUPP; }
-i64 sys_set_attribute(Kernel& k, const Args&) { return k.config.read_only ? -EROFS : -EOPNOTSUPP; }
+i64 sys_no_attributes(Kernel&, const Args&) {
+  return -EOPNOTSUPP;
+}
+i64 sys_set_attribute(Kernel& k, const Args&) {
+  return k.config.read_only ? -EROFS : -EOPNOTSUPP;
+}
 
 constexpr SyscallRow kRows[] = {
     {4, "stat", sys_stat},
@@ -262,6 +298,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> stat_calls() { return kRows; }
+std::span<const SyscallRow> stat_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

@@ -1,9 +1,9 @@
 // Time: all of it simulated.
-#include <sys/time.h>
-#include <sys/times.h>
-
 #include <cerrno>
 #include <ctime>
+
+#include <sys/time.h>
+#include <sys/times.h>
 
 #include "sim/user/syscall_table.h"
 
@@ -12,9 +12,15 @@ namespace {
 
 constexpr u64 kSecond = GuestClock::kSecond;
 
-timespec as_timespec(u64 ns) { return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)}; }
-bool valid(const timespec& t) { return t.tv_sec >= 0 && t.tv_nsec >= 0 && static_cast<u64>(t.tv_nsec) < kSecond; }
-u64 as_ns(const timespec& t) { return static_cast<u64>(t.tv_sec) * kSecond + static_cast<u64>(t.tv_nsec); }
+timespec as_timespec(u64 ns) {
+  return {static_cast<time_t>(ns / kSecond), static_cast<long>(ns % kSecond)};
+}
+bool valid(const timespec& t) {
+  return t.tv_sec >= 0 && t.tv_nsec >= 0 && static_cast<u64>(t.tv_nsec) < kSecond;
+}
+u64 as_ns(const timespec& t) {
+  return static_cast<u64>(t.tv_sec) * kSecond + static_cast<u64>(t.tv_nsec);
+}
 
 /// ns on clock `id`, or nothing when there is no such clock.
 std::optional<u64> read_clock(const Kernel& k, int id) {
@@ -23,15 +29,19 @@ std::optional<u64> read_clock(const Kernel& k, int id) {
     case CLOCK_REALTIME:
     case CLOCK_REALTIME_COARSE:
     case CLOCK_REALTIME_ALARM:
-    case kTai: return k.clock.realtime();
+    case kTai:
+      return k.clock.realtime();
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME:
-    case CLOCK_BOOTTIME_ALARM: return k.clock.monotonic();
+    case CLOCK_BOOTTIME_ALARM:
+      return k.clock.monotonic();
     case CLOCK_PROCESS_CPUTIME_ID:
-    case CLOCK_THREAD_CPUTIME_ID: return k.clock.busy();
-    default: break;
+    case CLOCK_THREAD_CPUTIME_ID:
+      return k.clock.busy();
+    default:
+      break;
   }
   // Processor clocks of a process or thread: ours is the only one. Source: clock_getcpuclockid(3).
   if (id < 0 && (~(id >> 3) == 0 || ~(id >> 3) == kPid)) return k.clock.busy();
@@ -120,6 +130,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> time_calls() { return kRows; }
+std::span<const SyscallRow> time_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

@@ -1,13 +1,13 @@
-// poll and select. A wait for descriptors is a real wait of the host, as they belong to the world outside; a wait for
-// time alone jumps the clock.
-#include <poll.h>
-#include <sys/select.h>
-
+// poll and select. A wait for descriptors is a real wait of the host, as they belong to the world outside; a
+// wait for time alone jumps the clock.
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <optional>
 #include <vector>
+
+#include <poll.h>
+#include <sys/select.h>
 
 #include "sim/user/file_access.h"
 #include "sim/user/syscall_table.h"
@@ -22,7 +22,8 @@ constexpr u64 kMostDescriptors = 1024;
 i64 wait_for(Kernel& k, std::vector<pollfd>& entries, std::optional<u64> timeout) {
   const auto count = static_cast<nfds_t>(entries.size());
   int ready = ::poll(entries.data(), count, 0);
-  const bool anything = std::any_of(entries.begin(), entries.end(), [](const pollfd& p) { return p.fd >= 0; });
+  const bool anything =
+      std::any_of(entries.begin(), entries.end(), [](const pollfd& p) { return p.fd >= 0; });
   if (ready == 0 && (anything || !timeout)) {
     const u64 ms = timeout ? std::min<u64>((*timeout + kMillisecond - 1) / kMillisecond, INT32_MAX) : 0;
     ready = ::poll(entries.data(), count, timeout ? static_cast<int>(ms) : -1);
@@ -79,8 +80,12 @@ i64 sys_ppoll(Kernel& k, const Args& a) {
 }
 
 using FdSet = std::array<u64, kMostDescriptors / 64>;
-bool holds(const FdSet& set, u64 fd) { return (set[fd / 64] >> (fd % 64) & 1) != 0; }
-void add(FdSet& set, u64 fd) { set[fd / 64] |= u64{1} << (fd % 64); }
+bool holds(const FdSet& set, u64 fd) {
+  return (set[fd / 64] >> (fd % 64) & 1) != 0;
+}
+void add(FdSet& set, u64 fd) {
+  set[fd / 64] |= u64{1} << (fd % 64);
+}
 
 constexpr std::array<short, 3> kWanted = {POLLIN | POLLPRI * 0, POLLOUT, POLLPRI};
 constexpr std::array<short, 3> kMeans = {POLLIN | POLLHUP | POLLERR, POLLOUT | POLLERR, POLLPRI};
@@ -96,7 +101,8 @@ i64 select_descriptors(Kernel& k, u64 count, const std::array<u64, 3>& pointers,
   std::vector<u64> numbers;
   for (u64 fd = 0; fd < count; ++fd) {
     short events = 0;
-    for (std::size_t i = 0; i < 3; ++i) events = static_cast<short>(events | (holds(asked[i], fd) ? kWanted[i] : 0));
+    for (std::size_t i = 0; i < 3; ++i)
+      events = static_cast<short>(events | (holds(asked[i], fd) ? kWanted[i] : 0));
     if (events == 0) continue;
     const OpenFile* file = k.fds.get(fd);
     if (file == nullptr) return -EBADF;
@@ -140,6 +146,8 @@ constexpr SyscallRow kRows[] = {
 
 }  // namespace
 
-std::span<const SyscallRow> wait_calls() { return kRows; }
+std::span<const SyscallRow> wait_calls() {
+  return kRows;
+}
 
 }  // namespace lastbranch::user

@@ -1,16 +1,16 @@
 #include "sim/user/virtual_files.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace lastbranch::user {
 namespace {
@@ -29,11 +29,14 @@ u64 mapped_bytes(const Kernel& k) {
   return total;
 }
 
-u64 ticks(u64 ns) { return ns / (GuestClock::kSecond / 100); }
+u64 ticks(u64 ns) {
+  return ns / (GuestClock::kSecond / 100);
+}
 
 std::string stat_text(const Kernel& k) {
   return fmt::format(
-      "{} ({}) R {} {} {} 0 -1 4194304 0 0 0 0 {} 0 0 0 20 0 1 0 {} {} {} 18446744073709551615 1 1 {} 0 0 0 0 0 0 0 0 0 17 "
+      "{} ({}) R {} {} {} 0 -1 4194304 0 0 0 0 {} 0 0 0 20 0 1 0 {} {} {} 18446744073709551615 1 1 {} 0 0 0 "
+      "0 0 0 0 0 0 17 "
       "0 0 0 0 0 0 0 0 0 {} {} 0 0 0\n",
       kPid, k.name, kParentPid, kPid, kPid, ticks(k.clock.busy()), kUptimeSeconds * 100, mapped_bytes(k),
       k.memory.resident_pages(), kStackTop, k.stack.arguments, k.stack.arguments_end);
@@ -41,11 +44,13 @@ std::string stat_text(const Kernel& k) {
 
 std::string status_text(const Kernel& k) {
   return fmt::format(
-      "Name:\t{}\nUmask:\t{:04o}\nState:\tR (running)\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n"
-      "Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t64\nVmSize:\t{:8} kB\nVmRSS:\t{:8} kB\nThreads:\t1\n"
+      "Name:\t{}\nUmask:\t{:04o}\nState:\tR "
+      "(running)\nTgid:\t{}\nNgid:\t0\nPid:\t{}\nPPid:\t{}\nTracerPid:\t0\n"
+      "Uid:\t{}\t{}\t{}\t{}\nGid:\t{}\t{}\t{}\t{}\nFDSize:\t64\nVmSize:\t{:8} kB\nVmRSS:\t{:8} "
+      "kB\nThreads:\t1\n"
       "Cpus_allowed:\t1\nCpus_allowed_list:\t0\n",
-      k.name, k.file_mask, kPid, kPid, kParentPid, k.uid, k.euid, k.euid, k.euid, k.gid, k.egid, k.egid, k.egid,
-      mapped_bytes(k) >> 10, k.memory.resident_pages() * (kPageSize >> 10));
+      k.name, k.file_mask, kPid, kPid, kParentPid, k.uid, k.euid, k.euid, k.euid, k.gid, k.egid, k.egid,
+      k.egid, mapped_bytes(k) >> 10, k.memory.resident_pages() * (kPageSize >> 10));
 }
 
 std::string cpuinfo_text(const Kernel& k) {
@@ -61,13 +66,16 @@ std::string cpuinfo_text(const Kernel& k) {
 std::string meminfo_text(const Kernel& k) {
   const u64 total = k.config.memory_bytes >> 10;
   const u64 free = total - std::min(total, k.memory.resident_pages() * (kPageSize >> 10));
-  return fmt::format("MemTotal:       {:8} kB\nMemFree:        {:8} kB\nMemAvailable:   {:8} kB\nBuffers:               0 kB\n"
-                     "Cached:                0 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n",
-                     total, free, free);
+  return fmt::format(
+      "MemTotal:       {:8} kB\nMemFree:        {:8} kB\nMemAvailable:   {:8} kB\nBuffers:               0 "
+      "kB\n"
+      "Cached:                0 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\n",
+      total, free, free);
 }
 
 std::string uptime_text(const Kernel& k) {
-  return fmt::format("{}.{:02} 0.00\n", k.clock.monotonic() / GuestClock::kSecond, ticks(k.clock.monotonic()) % 100);
+  return fmt::format("{}.{:02} 0.00\n", k.clock.monotonic() / GuestClock::kSecond,
+                     ticks(k.clock.monotonic()) % 100);
 }
 
 std::string cpu_stat_text(const Kernel& k) {
@@ -77,7 +85,9 @@ std::string cpu_stat_text(const Kernel& k) {
 }
 
 std::string limits_text(const Kernel& k) {
-  const auto value = [](rlim_t v) { return v == RLIM_INFINITY ? std::string("unlimited") : std::to_string(v); };
+  const auto value = [](rlim_t v) {
+    return v == RLIM_INFINITY ? std::string("unlimited") : std::to_string(v);
+  };
   const auto row = [&](const char* name, int which, const char* unit) {
     const rlimit& l = k.limits[static_cast<std::size_t>(which)];
     return fmt::format("{:<25} {:<20} {:<20} {:<10}\n", name, value(l.rlim_cur), value(l.rlim_max), unit);
@@ -96,7 +106,9 @@ std::string mounts_text(const Kernel& k) {
 }
 constexpr char kMounts[] = "mounts", kMountInfo[] = "mountinfo";
 
-std::string auxv_text(const Kernel& k) { return {k.stack.auxv.begin(), k.stack.auxv.end()}; }
+std::string auxv_text(const Kernel& k) {
+  return {k.stack.auxv.begin(), k.stack.auxv.end()};
+}
 
 struct TextRow {
   const char* path;
@@ -110,9 +122,11 @@ constexpr std::array kProcessFiles = {
     TextRow{"environ", [](const Kernel& k) { return joined(k.config.environment); }},
     TextRow{"comm", [](const Kernel& k) { return k.name + "\n"; }},
     TextRow{"stat", stat_text},
-    TextRow{"statm", [](const Kernel& k) {
-      return fmt::format("{} {} 0 0 0 0 0\n", mapped_bytes(k) >> kPageShift, k.memory.resident_pages());
-    }},
+    TextRow{"statm",
+            [](const Kernel& k) {
+              return fmt::format("{} {} 0 0 0 0 0\n", mapped_bytes(k) >> kPageShift,
+                                 k.memory.resident_pages());
+            }},
     TextRow{"status", status_text},
     TextRow{"limits", limits_text},
     TextRow{kMounts, mounts_text<kMounts>},
@@ -154,7 +168,9 @@ VirtualFile process_file(const Kernel& k, const std::string& name) {
 }
 
 /// Without ".", ".." and doubled slashes, links not looked at: only to recognise names.
-std::string normal(const std::string& path) { return std::filesystem::path(path).lexically_normal().string(); }
+std::string normal(const std::string& path) {
+  return std::filesystem::path(path).lexically_normal().string();
+}
 
 }  // namespace
 
@@ -165,8 +181,9 @@ std::optional<VirtualFile> find_virtual(Kernel& k, const std::string& path) {
     return std::nullopt;
   }
   const std::string name = normal(path);
-  for (const std::string& folder : {std::string("/proc/self/"), std::string("/proc/thread-self/"),
-                                    fmt::format("/proc/{}/", kPid), fmt::format("/proc/self/task/{}/", kPid)}) {
+  for (const std::string& folder :
+       {std::string("/proc/self/"), std::string("/proc/thread-self/"), fmt::format("/proc/{}/", kPid),
+        fmt::format("/proc/self/task/{}/", kPid)}) {
     if (!name.starts_with(folder) || name.starts_with(folder + "task/")) continue;
     return process_file(k, name.substr(folder.size()));
   }

@@ -1,10 +1,10 @@
 #pragma once
 // Files that describe the process and its machine: the guest's own, never the simulator's.
 //
-// Modelled: /proc/self (also by number) with exe, cwd, root, fd/N, maps, auxv, cmdline, environ, comm, stat, statm,
-// status, limits, mounts, mountinfo; /proc/cpuinfo, meminfo, mounts, stat, uptime, loadavg; the processor lists of /sys; the random devices;
-// /dev/fd, /dev/stdin, /dev/stdout, /dev/stderr. Everything else of a process's folder is "not there".
-// Source: proc(5).
+// Modelled: /proc/self (also by number) with exe, cwd, root, fd/N, maps, auxv, cmdline, environ, comm, stat,
+// statm, status, limits, mounts, mountinfo; /proc/cpuinfo, meminfo, mounts, stat, uptime, loadavg; the
+// processor lists of /sys; the random devices; /dev/fd, /dev/stdin, /dev/stdout, /dev/stderr. Everything else
+// of a process's folder is "not there". Source: proc(5).
 #include <optional>
 #include <string>
 

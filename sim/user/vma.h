@@ -18,7 +18,7 @@ struct Vma {
   bool grows_down = false;
   Role role = Role::kPlain;
   std::shared_ptr<MappedFile> file{};  ///< nullptr: anonymous
-  u64 offset = 0;                    ///< file offset of `start`
+  u64 offset = 0;                      ///< file offset of `start`
 
   [[nodiscard]] u64 size() const { return end - start; }
   [[nodiscard]] u64 offset_of(u64 address) const { return offset + (address - start); }
@@ -35,8 +35,8 @@ struct Vma {
 /// An executable mapping as a perf.data MMAP2 record describes it.
 struct ExecMapping {
   u64 address = 0, length = 0;
-  u64 pgoff = 0;           ///< file offset of `address`
-  u32 prot = 0, flags = 0; ///< PROT_*, MAP_*
+  u64 pgoff = 0;            ///< file offset of `address`
+  u32 prot = 0, flags = 0;  ///< PROT_*, MAP_*
   u32 major = 0, minor = 0;
   u64 inode = 0;
   std::string filename{};  ///< path on the host, or "//anon", "[heap]", "[stack]"

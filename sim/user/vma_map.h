@@ -1,6 +1,7 @@
 #pragma once
 // The mappings of one process, ordered by address, and the gaps between them. Knows nothing of pages.
-// Neighbours that could be one mapping are always merged, as Linux does: /proc/self/maps and perf.data show it.
+// Neighbours that could be one mapping are always merged, as Linux does: /proc/self/maps and perf.data show
+// it.
 #include <map>
 #include <optional>
 
@@ -52,7 +53,8 @@ class VmaMap {
   void change(u64 start, u64 end, Visit visit) {
     split(start);
     split(end);
-    for (auto it = by_start_.lower_bound(start); it != by_start_.end() && it->first < end; ++it) visit(it->second);
+    for (auto it = by_start_.lower_bound(start); it != by_start_.end() && it->first < end; ++it)
+      visit(it->second);
   }
 
   std::map<u64, Vma> by_start_;

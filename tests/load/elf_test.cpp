@@ -1,9 +1,9 @@
 #include "sim/load/elf.h"
 
+#include <functional>
+
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-
-#include <functional>
 
 #include "sim/base/error.h"
 #include "tests/load/file_fixture.h"
@@ -46,20 +46,28 @@ TEST(Elf, reads_segments_entry_and_interpreter) {
 
 struct Damage {
   const char* name;
-  std::function<void(TinyElf&)> before;           ///< to the headers
-  std::function<void(std::vector<u8>&)> after;    ///< to the bytes
-  std::vector<const char*> words;                 ///< that the message must contain
+  std::function<void(TinyElf&)> before;         ///< to the headers
+  std::function<void(std::vector<u8>&)> after;  ///< to the bytes
+  std::vector<const char*> words;               ///< that the message must contain
 };
 
 const std::vector<Damage>& damages() {
   static const std::vector<Damage> rows = {
       {"empty", {}, [](auto& b) { b.clear(); }, {"not an ELF file", "an empty file"}},
-      {"text", {}, [](auto& b) { b = {'h', 'e', 'l', 'l', 'o'}; }, {"not an ELF file", "68 65 6c 6c"}},
+      {"text",
+       {},
+       [](auto& b) {
+         b = {'h', 'e', 'l', 'l', 'o'};
+       },
+       {"not an ELF file", "68 65 6c 6c"}},
       {"two_bytes", {}, [](auto& b) { b.resize(2); }, {"not an ELF file", "7f 45"}},
       {"only_ident", {}, [](auto& b) { b.resize(10); }, {"truncated", "16 bytes", "found 10"}},
       {"half_header", {}, [](auto& b) { b.resize(40); }, {"truncated", "ELF header"}},
       {"half_table", {}, [](auto& b) { b.resize(100); }, {"truncated", "program headers"}},
-      {"half_segment", {}, [](auto& b) { b.resize(0x1020); }, {"truncated", "loadable segment", "found 32 left"}},
+      {"half_segment",
+       {},
+       [](auto& b) { b.resize(0x1020); },
+       {"truncated", "loadable segment", "found 32 left"}},
       {"class_32",
        [](TinyElf& e) {
          e.header.e_ident[EI_CLASS] = ELFCLASS32;
@@ -69,15 +77,27 @@ const std::vector<Damage>& damages() {
        {"64-bit x86-64", "32-bit", "Intel 80386"}},
       {"class_x32", [](TinyElf& e) { e.header.e_ident[EI_CLASS] = ELFCLASS32; }, {}, {"32-bit", "x32"}},
       {"class_9", [](TinyElf& e) { e.header.e_ident[EI_CLASS] = 9; }, {}, {"ELF class", "found 9"}},
-      {"big_endian", [](TinyElf& e) { e.header.e_ident[EI_DATA] = ELFDATA2MSB; }, {}, {"little-endian", "found 2"}},
+      {"big_endian",
+       [](TinyElf& e) { e.header.e_ident[EI_DATA] = ELFDATA2MSB; },
+       {},
+       {"little-endian", "found 2"}},
       {"aarch64", [](TinyElf& e) { e.header.e_machine = EM_AARCH64; }, {}, {"x86-64", "AArch64"}},
       {"odd_machine", [](TinyElf& e) { e.header.e_machine = 999; }, {}, {"x86-64", "machine 999"}},
       {"object", [](TinyElf& e) { e.header.e_type = ET_REL; }, {}, {"relocatable object", "e_type 1"}},
       {"core", [](TinyElf& e) { e.header.e_type = ET_CORE; }, {}, {"core dump"}},
       {"phentsize", [](TinyElf& e) { e.header.e_phentsize = 55; }, {}, {"e_phentsize 56", "found 55"}},
-      {"table_far_away", [](TinyElf& e) { e.header.e_phoff = ~u64{0} - 8; }, {}, {"truncated", "program headers"}},
-      {"no_load", [](TinyElf& e) { e.segments[1].p_type = e.segments[2].p_type = PT_NOTE; }, {}, {"PT_LOAD", "none"}},
-      {"memory_less_than_file", [](TinyElf& e) { e.segments[2].p_memsz = 1; }, {}, {"p_memsz >= p_filesz", "header 2"}},
+      {"table_far_away",
+       [](TinyElf& e) { e.header.e_phoff = ~u64{0} - 8; },
+       {},
+       {"truncated", "program headers"}},
+      {"no_load",
+       [](TinyElf& e) { e.segments[1].p_type = e.segments[2].p_type = PT_NOTE; },
+       {},
+       {"PT_LOAD", "none"}},
+      {"memory_less_than_file",
+       [](TinyElf& e) { e.segments[2].p_memsz = 1; },
+       {},
+       {"p_memsz >= p_filesz", "header 2"}},
       {"offset_wraps",
        [](TinyElf& e) {
          e.segments[2].p_offset = ~u64{0xfff};
@@ -85,7 +105,10 @@ const std::vector<Damage>& damages() {
        },
        {},
        {"truncated", "loadable segment"}},
-      {"kernel_address", [](TinyElf& e) { e.segments[2].p_vaddr = 0xffffffff80000000; }, {}, {"addresses below"}},
+      {"kernel_address",
+       [](TinyElf& e) { e.segments[2].p_vaddr = 0xffffffff80000000; },
+       {},
+       {"addresses below"}},
       {"huge_memory", [](TinyElf& e) { e.segments[2].p_memsz = u64{1} << 60; }, {}, {"addresses below"}},
       {"incongruent", [](TinyElf& e) { e.segments[2].p_vaddr += 8; }, {}, {"equal modulo"}},
       {"out_of_order", [](TinyElf& e) { std::swap(e.segments[1], e.segments[2]); }, {}, {"ascending order"}},
@@ -134,7 +157,8 @@ TEST(Elf, every_truncation_and_every_flipped_byte_is_an_error_or_an_image) {
 }
 
 TEST(Elf, missing_file_and_directory_say_so) {
-  EXPECT_NE(message_of([] { FileReader("/nonexistent/program"); }).find("cannot open: No such file"), std::string::npos);
+  EXPECT_NE(message_of([] { FileReader("/nonexistent/program"); }).find("cannot open: No such file"),
+            std::string::npos);
   EXPECT_NE(message_of([] { FileReader("/tmp"); }).find("found a directory"), std::string::npos);
 }
 

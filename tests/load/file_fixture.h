@@ -1,13 +1,13 @@
 #pragma once
 // Files of chosen bytes for the loader's tests.
-#include <elf.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
+
+#include <elf.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "sim/base/units.h"
 
@@ -64,7 +64,8 @@ struct TinyElf {
   [[nodiscard]] std::vector<u8> bytes() const {
     std::vector<u8> out(0x1040);
     put(out, 0, header);
-    for (std::size_t i = 0; i < segments.size(); ++i) put(out, sizeof header + i * sizeof segments[i], segments[i]);
+    for (std::size_t i = 0; i < segments.size(); ++i)
+      put(out, sizeof header + i * sizeof segments[i], segments[i]);
     std::memcpy(out.data() + 0x200, interpreter.c_str(), interpreter.size() + 1);
     return out;
   }

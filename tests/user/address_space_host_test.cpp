@@ -1,13 +1,13 @@
-// Random sequences of memory calls, done by the host's kernel on an arena of this process and by AddressSpace on its
-// own: results, mappings, contents and files must be equal.
+// Random sequences of memory calls, done by the host's kernel on an arena of this process and by AddressSpace
+// on its own: results, mappings, contents and files must be equal.
+#include <fstream>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#include <fstream>
 
 #include "sim/base/rng.h"
 #include "sim/user/address_space.h"
@@ -16,15 +16,21 @@
 namespace lastbranch::user {
 namespace {
 
-constexpr u64 kArena = 0x100000000000;
+constexpr u64 kArena = 0x300000000000;  // clear of the sanitizers too
 constexpr u64 kPages = 48;
 constexpr u64 kArenaEnd = kArena + kPages * kPageSize;
 // Whole pages: what Linux keeps of stores between the end of a file and the end of its page is unspecified.
 constexpr u64 kFileBytes = 10 * kPageSize;
 
-i64 host_result(void* p) { return p == MAP_FAILED ? -errno : static_cast<i64>(reinterpret_cast<u64>(p)); }
-i64 host_result(int r) { return r < 0 ? -errno : r; }
-void* host_pointer(u64 address) { return reinterpret_cast<void*>(address); }
+i64 host_result(void* p) {
+  return p == MAP_FAILED ? -errno : static_cast<i64>(reinterpret_cast<u64>(p));
+}
+i64 host_result(int r) {
+  return r < 0 ? -errno : r;
+}
+void* host_pointer(u64 address) {
+  return reinterpret_cast<void*>(address);
+}
 
 /// start, end, rights, offset, 1 for a file: what must be equal of a line of /proc/self/maps.
 struct Line {
@@ -35,7 +41,8 @@ struct Line {
   bool operator==(const Line&) const = default;
 };
 
-/// Lines of the arena; neighbours that could be one are joined, as anonymous memory touched apart stays apart in Linux.
+/// Lines of the arena; neighbours that could be one are joined, as anonymous memory touched apart stays apart
+/// in Linux.
 std::vector<Line> arena_lines(std::istream& maps) {
   std::vector<Line> lines;
   std::string text;
@@ -44,8 +51,9 @@ std::vector<Line> arena_lines(std::istream& maps) {
     char rights[5] = {};
     unsigned major = 0, minor = 0;
     u64 inode = 0;
-    if (std::sscanf(text.c_str(), "%lx-%lx %4s %lx %x:%x %lu", &l.start, &l.end, rights, &l.offset, &major, &minor,
-                    &inode) != 7 || l.start >= kArenaEnd || l.end <= kArena) {
+    if (std::sscanf(text.c_str(), "%lx-%lx %4s %lx %x:%x %lu", &l.start, &l.end, rights, &l.offset, &major,
+                    &minor, &inode) != 7 ||
+        l.start >= kArenaEnd || l.end <= kArena) {
       continue;
     }
     l.rights = rights;
@@ -67,7 +75,8 @@ std::vector<Line> arena_lines(std::istream& maps) {
 std::string show(const std::vector<Line>& lines) {
   std::string text;
   for (const Line& l : lines) {
-    text += fmt::format("{:x}-{:x} {} {:x} {}\n", l.start - kArena, l.end - kArena, l.rights, l.offset, l.file);
+    text +=
+        fmt::format("{:x}-{:x} {} {:x} {}\n", l.start - kArena, l.end - kArena, l.rights, l.offset, l.file);
   }
   return text;
 }
@@ -91,20 +100,29 @@ class Twins {
 
   void step() {
     switch (rng_() % 8) {
-      case 0: return map_anonymous();
-      case 1: return map_file();
-      case 2: return both("munmap", [&](u64 a, u64 n) { return host_result(::munmap(host_pointer(a), n)); },
-                          [&](u64 a, u64 n) { return space_.unmap(a, n); });
+      case 0:
+        return map_anonymous();
+      case 1:
+        return map_file();
+      case 2:
+        return both(
+            "munmap", [&](u64 a, u64 n) { return host_result(::munmap(host_pointer(a), n)); },
+            [&](u64 a, u64 n) { return space_.unmap(a, n); });
       case 3: {
         const int prot = some_rights();
-        return both("mprotect", [&](u64 a, u64 n) { return host_result(::mprotect(host_pointer(a), n, prot)); },
-                    [&](u64 a, u64 n) { return space_.protect(a, n, static_cast<u32>(prot)); });
+        return both(
+            "mprotect", [&](u64 a, u64 n) { return host_result(::mprotect(host_pointer(a), n, prot)); },
+            [&](u64 a, u64 n) { return space_.protect(a, n, static_cast<u32>(prot)); });
       }
-      case 4: return remap();
-      case 5: return both("madvise",
-                          [&](u64 a, u64 n) { return host_result(::madvise(host_pointer(a), n, MADV_DONTNEED)); },
-                          [&](u64 a, u64 n) { return space_.advise(a, n, MADV_DONTNEED); });
-      default: return store();
+      case 4:
+        return remap();
+      case 5:
+        return both(
+            "madvise",
+            [&](u64 a, u64 n) { return host_result(::madvise(host_pointer(a), n, MADV_DONTNEED)); },
+            [&](u64 a, u64 n) { return space_.advise(a, n, MADV_DONTNEED); });
+      default:
+        return store();
     }
   }
 
@@ -116,13 +134,14 @@ class Twins {
     for (u64 page = kArena; page < kArenaEnd; page += kPageSize) {
       std::array<u8, kPageSize> a{}, b{};
       iovec to{a.data(), a.size()}, from{host_pointer(page), kPageSize};
-      const bool host_reads = ::process_vm_readv(::getpid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(kPageSize);
+      const bool host_reads =
+          ::process_vm_readv(::getpid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(kPageSize);
       const bool guest_reads = space_.copy_in(b.data(), page, kPageSize);
       ASSERT_EQ(host_reads, guest_reads) << fmt::format("page {:x}\n", page - kArena) << log_;
       const auto difference = std::mismatch(a.begin(), a.end(), b.begin());
       ASSERT_TRUE(!host_reads || difference.first == a.end())
-          << fmt::format("page {:x} byte {:x}: host {:02x} guest {:02x}\n", page - kArena, difference.first - a.begin(),
-                         *difference.first, *difference.second)
+          << fmt::format("page {:x} byte {:x}: host {:02x} guest {:02x}\n", page - kArena,
+                         difference.first - a.begin(), *difference.first, *difference.second)
           << log_;
     }
   }
@@ -140,13 +159,16 @@ class Twins {
     for (u64 i = 0; i < text.size(); ++i) text[i] = static_cast<char>('a' + i % 23 + (i >> kPageShift) % 3);
     return text;
   }
-  // process_vm_readv refuses what cannot be read by its flags, though x86 could: no write-only or execute-only pages.
+  // process_vm_readv refuses what cannot be read by its flags, though x86 could: no write-only or
+  // execute-only pages.
   int some_rights() {
     const int prot = static_cast<int>(rng_() % 8);
     return prot == PROT_NONE ? prot : prot | PROT_READ;
   }
   u64 some_page() { return kArena + rng_() % kPages * kPageSize; }
-  u64 some_length(u64 from) { return std::min<u64>((1 + rng_() % 9) * kPageSize - rng_() % 2 * 100, kArenaEnd - from); }
+  u64 some_length(u64 from) {
+    return std::min<u64>((1 + rng_() % 9) * kPageSize - rng_() % 2 * 100, kArenaEnd - from);
+  }
 
   void check(const std::string& what, i64 host, i64 guest) {
     log_ += fmt::format("{} -> {:#x}\n", what, host < 0 ? host : host - static_cast<i64>(kArena));
@@ -162,11 +184,12 @@ class Twins {
   void map_anonymous() {
     const int prot = some_rights();
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (rng_() % 4 == 0 ? MAP_FIXED_NOREPLACE : MAP_FIXED);
-    both("mmap anonymous",
-         [&](u64 a, u64 n) { return host_result(::mmap(host_pointer(a), n, prot, flags, -1, 0)); },
-         [&](u64 a, u64 n) {
-           return space_.map({a, n, static_cast<u32>(prot), static_cast<u32>(flags)});
-         });
+    both(
+        "mmap anonymous",
+        [&](u64 a, u64 n) { return host_result(::mmap(host_pointer(a), n, prot, flags, -1, 0)); },
+        [&](u64 a, u64 n) {
+          return space_.map({a, n, static_cast<u32>(prot), static_cast<u32>(flags)});
+        });
   }
 
   void map_file() {
@@ -174,15 +197,18 @@ class Twins {
     const bool shared = rng_() % 2 == 0;
     const int flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED;
     const u64 offset = rng_() % 12 * kPageSize;
-    // Private mappings have a file of their own: Linux shows later stores by others in pages that were only read.
+    // Private mappings have a file of their own: Linux shows later stores by others in pages that were only
+    // read.
     const int fd = shared ? host_fd_ : private_fd_;
-    both(shared ? "mmap shared" : "mmap private",
-         [&](u64 a, u64 n) {
-           return host_result(::mmap(host_pointer(a), n, prot, flags, fd, static_cast<off_t>(offset)));
-         },
-         [&](u64 a, u64 n) {
-           return space_.map({a, n, static_cast<u32>(prot), static_cast<u32>(flags), shared ? file_ : private_file_, offset});
-         });
+    both(
+        shared ? "mmap shared" : "mmap private",
+        [&](u64 a, u64 n) {
+          return host_result(::mmap(host_pointer(a), n, prot, flags, fd, static_cast<off_t>(offset)));
+        },
+        [&](u64 a, u64 n) {
+          return space_.map({a, n, static_cast<u32>(prot), static_cast<u32>(flags),
+                             shared ? file_ : private_file_, offset});
+        });
   }
 
   void remap() {
@@ -205,8 +231,10 @@ class Twins {
     std::array<u8, 64> bytes{};
     for (u8& b : bytes) b = static_cast<u8>(rng_());
     iovec from{bytes.data(), bytes.size()}, to{host_pointer(at), bytes.size()};
-    const bool host = ::process_vm_writev(::getpid(), &from, 1, &to, 1, 0) == static_cast<ssize_t>(bytes.size());
-    check(fmt::format("store {:x}", at - kArena), host ? 0 : -1, space_.copy_out(at, bytes.data(), bytes.size()) ? 0 : -1);
+    const bool host =
+        ::process_vm_writev(::getpid(), &from, 1, &to, 1, 0) == static_cast<ssize_t>(bytes.size());
+    check(fmt::format("store {:x}", at - kArena), host ? 0 : -1,
+          space_.copy_out(at, bytes.data(), bytes.size()) ? 0 : -1);
   }
 
   testing::TempDir folder_;

@@ -54,7 +54,8 @@ TEST_F(AddressSpaceTest, refusals_tell_unmapped_from_forbidden_from_beyond_the_f
   const int fd = ::open(folder.write("short", "x").c_str(), O_RDONLY | O_CLOEXEC);
   const u64 read_only = map(kPageSize, PROT_READ);
   const u64 none = map(kPageSize, PROT_NONE);
-  const u64 file = static_cast<u64>(space.map({0, 2 * kPageSize, PROT_READ, MAP_PRIVATE, MappedFile::open(fd, "short")}));
+  const u64 file =
+      static_cast<u64>(space.map({0, 2 * kPageSize, PROT_READ, MAP_PRIVATE, MappedFile::open(fd, "short")}));
   ::close(fd);
   struct Row {
     const char* name;
@@ -67,7 +68,8 @@ TEST_F(AddressSpaceTest, refusals_tell_unmapped_from_forbidden_from_beyond_the_f
       {"nothing there", 0x5000, Access::kRead, Refusal::kNotMapped, pf::kUser},
       {"nothing to write", 0x5000, Access::kWrite, Refusal::kNotMapped, pf::kUser | pf::kWrite},
       {"kernel", ~u64{0xfff}, Access::kRead, Refusal::kNotMapped, pf::kUser | pf::kPresent},
-      {"write to read-only, untouched", read_only, Access::kWrite, Refusal::kNotAllowed, pf::kUser | pf::kWrite},
+      {"write to read-only, untouched", read_only, Access::kWrite, Refusal::kNotAllowed,
+       pf::kUser | pf::kWrite},
       {"execute data", read_only, Access::kFetch, Refusal::kNotAllowed, pf::kUser | pf::kFetch},
       {"no rights", none, Access::kRead, Refusal::kNotAllowed, pf::kUser},
       {"beyond the file", file + kPageSize, Access::kRead, Refusal::kBeyondFile, pf::kUser},
@@ -97,7 +99,8 @@ TEST_F(AddressSpaceTest, stack_grows_to_its_limit_and_keeps_its_distance) {
   EXPECT_TRUE(space.write(kStackTop - 10 * kPageSize, u64{1}));
   EXPECT_EQ(space.vmas().find(kStackTop - 1)->start, kStackTop - 10 * kPageSize);
   EXPECT_TRUE(space.walk(kStackTop - (u64{1} << 20), Access::kWrite, true).ok);
-  EXPECT_FALSE(space.walk(kStackTop - (u64{1} << 20) - 1, Access::kWrite, true).ok) << "1 MiB is the limit here";
+  EXPECT_FALSE(space.walk(kStackTop - (u64{1} << 20) - 1, Access::kWrite, true).ok)
+      << "1 MiB is the limit here";
 }
 
 TEST_F(AddressSpaceTest, growth_stops_before_another_mapping) {

@@ -1,4 +1,6 @@
 // Every pointer of every call, bad: the host's own kernel says what the answer is.
+#include <csignal>
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,8 +9,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <csignal>
 
 #include "tests/user/kernel_fixture.h"
 
@@ -125,14 +125,22 @@ struct Side {
   u64 fd, folder, bad, read_only, name, room, edge;
   [[nodiscard]] u64 value(u64 token) const {
     switch (token) {
-      case kFd: return fd;
-      case kFolder: return folder;
-      case kBad: return bad;
-      case kReadOnly: return read_only;
-      case kName: return name;
-      case kRoom: return room;
-      case kEdge: return edge;
-      default: return token;
+      case kFd:
+        return fd;
+      case kFolder:
+        return folder;
+      case kBad:
+        return bad;
+      case kReadOnly:
+        return read_only;
+      case kName:
+        return name;
+      case kRoom:
+        return room;
+      case kEdge:
+        return edge;
+      default:
+        return token;
     }
   }
   [[nodiscard]] std::array<u64, 6> resolve(const std::array<u64, 6>& tokens) const {
@@ -148,9 +156,11 @@ class BadPointer : public ::testing::Test {
     path_ = folder_.write("file", "0123456789abcdef");
     host_fd_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
     host_folder_ = ::open(folder_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    host_page_ = static_cast<u8*>(::mmap(nullptr, 2 * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    host_page_ = static_cast<u8*>(
+        ::mmap(nullptr, 2 * kPageSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     ::mprotect(host_page_ + kPageSize, kPageSize, PROT_NONE);
-    host_read_only_ = static_cast<u8*>(::mmap(nullptr, kPageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    host_read_only_ =
+        static_cast<u8*>(::mmap(nullptr, kPageSize, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   }
   ~BadPointer() override {
     ::close(host_fd_);
@@ -161,15 +171,17 @@ class BadPointer : public ::testing::Test {
   [[nodiscard]] static u64 number(const void* p) { return reinterpret_cast<u64>(p); }
 
   [[nodiscard]] Side host(u64 bad) const {
-    return {static_cast<u64>(host_fd_), static_cast<u64>(host_folder_), bad,
-            number(host_read_only_),    number(path_.c_str()),          number(room_.data()),
+    return {static_cast<u64>(host_fd_),        static_cast<u64>(host_folder_), bad,
+            number(host_read_only_),           number(path_.c_str()),          number(room_.data()),
             number(host_page_ + kPageSize - 4)};
   }
   [[nodiscard]] Side guest(GuestKernel& k, u64 bad) const {
     const u32 anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
-    const u64 page = static_cast<u64>(k.kernel.memory.map({0, 2 * kPageSize, PROT_READ | PROT_WRITE, anonymous}));
+    const u64 page =
+        static_cast<u64>(k.kernel.memory.map({0, 2 * kPageSize, PROT_READ | PROT_WRITE, anonymous}));
     k.call(SYS_munmap, {page + kPageSize, kPageSize});
-    const u64 read_only = static_cast<u64>(k.kernel.memory.map({0x10000000, kPageSize, PROT_READ, anonymous}));
+    const u64 read_only =
+        static_cast<u64>(k.kernel.memory.map({0x10000000, kPageSize, PROT_READ, anonymous}));
     const u64 fd = static_cast<u64>(k.call(SYS_open, {k.text(path_), O_RDWR}));
     const u64 folder = static_cast<u64>(k.call(SYS_open, {k.text(folder_.path()), O_RDONLY | O_DIRECTORY}));
     return {fd, folder, bad, read_only, k.text(path_), k.room(512), page + kPageSize - 4};
@@ -206,23 +218,27 @@ TEST_F(BadPointer, answers_of_all_calls_equal_the_hosts) {
 TEST_F(BadPointer, no_call_with_random_arguments_harms_the_simulator) {
   // Calls that may wait for the world or for the other end of a pipe, or take the host's memory, stay out.
   const auto skipped = [](u64 n) {
-    return n == SYS_poll || n == SYS_ppoll || n == SYS_select || n == SYS_pselect6 || n == SYS_read || n == SYS_readv ||
-           n == SYS_preadv2 || n == SYS_flock || n == SYS_fcntl || n == SYS_ioctl || n == SYS_close || n == SYS_close_range ||
-           n == SYS_pipe || n == SYS_pipe2 || n == SYS_eventfd || n == SYS_eventfd2 || n == SYS_fallocate;
+    return n == SYS_poll || n == SYS_ppoll || n == SYS_select || n == SYS_pselect6 || n == SYS_read ||
+           n == SYS_readv || n == SYS_preadv2 || n == SYS_flock || n == SYS_fcntl || n == SYS_ioctl ||
+           n == SYS_close || n == SYS_close_range || n == SYS_pipe || n == SYS_pipe2 || n == SYS_eventfd ||
+           n == SYS_eventfd2 || n == SYS_fallocate;
   };
   ProcessConfig config;
   config.read_only = true;
   GuestKernel k(config);
   for (const u64 fd : {0, 1, 2}) k.call(SYS_close, {fd});
   Rng rng(7);
-  const u64 fixed[] = {0, 1, 3, 100, kPageSize, k.room(64), 0x7fffffffe000, ~u64{0}, u64{1} << 63, k.text("/etc/passwd")};
+  const u64 fixed[] = {
+      0, 1, 3, 100, kPageSize, k.room(64), 0x7fffffffe000, ~u64{0}, u64{1} << 63, k.text("/etc/passwd")};
   for (int i = 0; i < 200'000; ++i) {
     const u64 number = rng() % 460;
     if (skipped(number)) continue;
     std::array<u64, 6> args{};
     for (u64& a : args) a = rng() % 4 == 0 ? rng() : fixed[rng() % std::size(fixed)];
     // Mappings that would bury the test's own scratch page.
-    if ((number == SYS_mmap || number == SYS_munmap || number == SYS_mremap || number == SYS_mprotect) && args[1] > u64{1} << 30) continue;
+    if ((number == SYS_mmap || number == SYS_munmap || number == SYS_mremap || number == SYS_mprotect) &&
+        args[1] > u64{1} << 30)
+      continue;
     (void)k.call(number, args);
   }
   EXPECT_GT(k.kernel.system_calls, 100'000u);

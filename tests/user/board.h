@@ -36,7 +36,9 @@ struct Policies {
 class Board {
  public:
   explicit Board(const ProcessConfig& config, u64 limit = 2'000'000'000)
-      : memory_(config.memory_bytes), process_(with_clock(config), memory_), core_(memory_, process_.memory(), hub_, ledger_) {
+      : memory_(config.memory_bytes),
+        process_(with_clock(config), memory_),
+        core_(memory_, process_.memory(), hub_, ledger_) {
     cpu::Cpu& c = core_.cpu();
     c.cpuid = [](const void* self, u32 leaf, u32 subleaf) {
       return cpu::cpuid(*static_cast<const cpu::Uarch*>(self), leaf, subleaf);

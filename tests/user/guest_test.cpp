@@ -1,7 +1,7 @@
 // Small C programs, linked statically and dynamically, natively and on the board.
-#include <gtest/gtest.h>
-
 #include <sstream>
+
+#include <gtest/gtest.h>
 
 #include "tests/user/native_compare.h"
 #include "tests/user/temp_dir.h"
@@ -14,7 +14,9 @@ using testing::Outcome;
 using testing::run_command;
 using testing::TempDir;
 
-std::string guest(const std::string& name) { return std::string(LASTBRANCH_GUESTS) + "/" + name; }
+std::string guest(const std::string& name) {
+  return std::string(LASTBRANCH_GUESTS) + "/" + name;
+}
 
 struct GuestTest : ::testing::TestWithParam<const char*> {
   [[nodiscard]] std::string program(const std::string& name) const { return guest(name + "_" + GetParam()); }

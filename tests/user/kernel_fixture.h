@@ -1,9 +1,9 @@
 #pragma once
 // A kernel without a program: system calls are made from C++, with arguments in a scratch mapping.
+#include <string>
+
 #include <gtest/gtest.h>
 #include <sys/mman.h>
-
-#include <string>
 
 #include "models/cpu/cpu.h"
 #include "sim/user/syscall_table.h"

@@ -1,19 +1,21 @@
 #include "tests/user/native_compare.h"
 
+#include <cstdlib>
+
 #include <fcntl.h>
 #include <sys/personality.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
-
 #include "tests/user/temp_dir.h"
 
 namespace lastbranch::user::testing {
 
-Outcome run_command(const std::vector<std::string>& command, const std::string& folder, const std::string& input) {
+Outcome run_command(const std::vector<std::string>& command, const std::string& folder,
+                    const std::string& input) {
   const TempDir streams;
-  const std::string in = streams.write("in", input), out = streams.write("out", ""), err = streams.write("err", "");
+  const std::string in = streams.write("in", input), out = streams.write("out", ""),
+                    err = streams.write("err", "");
   std::vector<char*> argv;
   for (const std::string& a : command) argv.push_back(const_cast<char*>(a.c_str()));
   argv.push_back(nullptr);
@@ -30,10 +32,12 @@ Outcome run_command(const std::vector<std::string>& command, const std::string& 
   }
   int status = 0;
   ::waitpid(child, &status, 0);
-  return {streams.read("out"), streams.read("err"), WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)};
+  return {streams.read("out"), streams.read("err"),
+          WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)};
 }
 
-std::vector<std::string> on_board(const std::vector<std::string>& command, const std::vector<std::string>& options) {
+std::vector<std::string> on_board(const std::vector<std::string>& command,
+                                  const std::vector<std::string>& options) {
   std::vector<std::string> all{LASTBRANCH_RUN_GUEST};
   all.insert(all.end(), options.begin(), options.end());
   all.insert(all.end(), command.begin(), command.end());

@@ -48,9 +48,9 @@ struct RootTest : ::testing::Test {
 
 TEST_F(RootTest, absolute_links_and_dots_stay_inside) {
   GuestKernel k(config);
-  for (const char* path : {"/etc/passwd", "/absolute", "/d/up", "/../../../../etc/passwd", "/d/top/etc/passwd",
-                           "/d/e/../../../../etc/passwd", "etc/passwd", "../../etc/passwd", "//etc//passwd",
-                           "/d/top/d/top/etc/./passwd"}) {
+  for (const char* path : {"/etc/passwd", "/absolute", "/d/up", "/../../../../etc/passwd",
+                           "/d/top/etc/passwd", "/d/e/../../../../etc/passwd", "etc/passwd",
+                           "../../etc/passwd", "//etc//passwd", "/d/top/d/top/etc/./passwd"}) {
     EXPECT_EQ(read(k, k.call(SYS_open, {k.text(path), O_RDONLY})), "inside") << path;
   }
 }
@@ -60,10 +60,11 @@ TEST_F(RootTest, the_secret_cannot_be_opened) {
   const i64 d = k.call(SYS_open, {k.text("/d"), O_RDONLY | O_DIRECTORY});
   ASSERT_GE(d, 0);
   const std::string real = outside / "secret";
-  for (const std::string& path : std::vector<std::string>
-       {real, std::string("/../secret"), std::string("../secret"), std::string("/sibling"), std::string("/secret_link"),
-        std::string("/out/secret"), std::string("/proc_root/") + real, "/proc/self/root" + real, "/proc/1/root" + real,
-        "/proc/self/cwd/../../secret", std::string("d/../../secret")}) {
+  for (const std::string& path : std::vector<std::string>{
+           real, std::string("/../secret"), std::string("../secret"), std::string("/sibling"),
+           std::string("/secret_link"), std::string("/out/secret"), std::string("/proc_root/") + real,
+           "/proc/self/root" + real, "/proc/1/root" + real, "/proc/self/cwd/../../secret",
+           std::string("d/../../secret")}) {
     for (const u64 folder : {static_cast<u64>(AT_FDCWD), static_cast<u64>(d)}) {
       EXPECT_EQ(read(k, k.call(SYS_openat, {folder, k.text(path), O_RDONLY})), "") << path;
       EXPECT_LT(k.call(SYS_newfstatat, {folder, k.text(path), k.room(256), 0}), 0) << path;
@@ -120,11 +121,13 @@ TEST(OwnProcess, neither_our_memory_nor_our_descriptors_can_be_reached) {
   std::filesystem::create_symlink(fmt::format("/proc/{}/fd/{}", ::getpid(), fd), folder / "pidfd");
   std::filesystem::create_symlink("/proc/self/maps", folder / "maps");
   GuestKernel k;
-  for (const std::string& path : std::vector<std::string>
-       {std::string("/proc/self/mem"), fmt::format("/proc/{}/mem", ::getpid()), std::string("/proc/thread-self/mem"),
-        fmt::format("/proc/{}/maps", ::getpid()), std::string("/proc/self/fd/") + numbers, "/dev/fd/" + numbers,
-        std::string("/proc/self/task/") + std::to_string(::getpid()) + "/mem", folder / "mem", folder / "fd",
-        folder / "pidfd", folder / "maps", std::string("/proc/./self/../self/mem"), std::string("/proc/self/environ/../mem")}) {
+  for (const std::string& path : std::vector<std::string>{
+           std::string("/proc/self/mem"), fmt::format("/proc/{}/mem", ::getpid()),
+           std::string("/proc/thread-self/mem"), fmt::format("/proc/{}/maps", ::getpid()),
+           std::string("/proc/self/fd/") + numbers, "/dev/fd/" + numbers,
+           std::string("/proc/self/task/") + std::to_string(::getpid()) + "/mem", folder / "mem",
+           folder / "fd", folder / "pidfd", folder / "maps", std::string("/proc/./self/../self/mem"),
+           std::string("/proc/self/environ/../mem")}) {
     for (const u64 flags : {u64{O_RDONLY}, u64{O_RDWR}, u64{O_PATH}}) {
       EXPECT_LT(k.call(SYS_open, {k.text(path), flags}), 0) << path << " " << flags;
     }

@@ -1,5 +1,5 @@
-// Runs a program on the user-mode board and becomes its exit status: what the comparisons with native runs start.
-// Usage: run_guest [--root DIR] [--read-only] [--seed N] PROGRAM [ARGUMENT...]
+// Runs a program on the user-mode board and becomes its exit status: what the comparisons with native runs
+// start. Usage: run_guest [--root DIR] [--read-only] [--seed N] PROGRAM [ARGUMENT...]
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,13 +23,15 @@ int main(int argc, char** argv) {
     const user::Process& process = board.process();
     if (std::getenv("RUN_GUEST_REPORT") != nullptr) {
       for (const user::RefusedCall& call : process.refused_calls()) {
-        std::fprintf(stderr, "run_guest: %s: %lu times, answered \"%s\"\n", call.name.c_str(), call.count, call.reason.c_str());
+        std::fprintf(stderr, "run_guest: %s: %lu times, answered \"%s\"\n", call.name.c_str(), call.count,
+                     call.reason.c_str());
       }
       if (process.death().signal != 0) {
         std::fprintf(stderr, "run_guest: signal %d at %s: %s\n", process.death().signal,
                      process.describe(process.death().rip).c_str(), process.death().reason.c_str());
       }
-      std::fprintf(stderr, "run_guest: %lu instructions, %lu system calls\n", board.instructions(), process.system_calls());
+      std::fprintf(stderr, "run_guest: %lu instructions, %lu system calls\n", board.instructions(),
+                   process.system_calls());
     }
     return process.exit_status();
   } catch (const Error& e) {

@@ -1,14 +1,18 @@
 #include "sim/user/signals.h"
 
-#include <gtest/gtest.h>
-
 #include <csignal>
+
+#include <gtest/gtest.h>
 
 namespace lastbranch::user {
 namespace {
 
-SigInfo info(int number, u64 value = 0) { return {.number = number, .second = value}; }
-SigAction handler() { return {.handler = 0x1000}; }
+SigInfo info(int number, u64 value = 0) {
+  return {.number = number, .second = value};
+}
+SigAction handler() {
+  return {.handler = 0x1000};
+}
 
 TEST(Signals, faults_come_before_lower_numbers) {
   Signals s;
@@ -72,8 +76,10 @@ TEST(Signals, a_forced_signal_overrides_mask_and_ignore) {
 }
 
 TEST(Signals, default_fates_are_those_of_signal_7) {
-  for (const int n : {SIGCHLD, SIGCONT, SIGURG, SIGWINCH}) EXPECT_EQ(Signals::default_fate(n), Signals::Fate::kIgnore) << n;
-  for (const int n : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU}) EXPECT_EQ(Signals::default_fate(n), Signals::Fate::kStop) << n;
+  for (const int n : {SIGCHLD, SIGCONT, SIGURG, SIGWINCH})
+    EXPECT_EQ(Signals::default_fate(n), Signals::Fate::kIgnore) << n;
+  for (const int n : {SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU})
+    EXPECT_EQ(Signals::default_fate(n), Signals::Fate::kStop) << n;
   for (const int n : {SIGHUP, SIGINT, SIGABRT, SIGKILL, SIGUSR1, SIGIO, SIGSYS, 40}) {
     EXPECT_EQ(Signals::default_fate(n), Signals::Fate::kDie) << n;
   }

@@ -29,12 +29,17 @@ static void show(const char* what, long result) {
     printf("%s: %ld\n", what, result);
   }
 }
-static int compare(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }
+static int compare(const void* a, const void* b) {
+  return strcmp(*(char* const*)a, *(char* const*)b);
+}
 static void list(const char* folder) {
   DIR* d = opendir(folder);
   char* names[100];
   int n = 0;
-  if (d == NULL) { printf("%s: %s\n", folder, strerrorname_np(errno)); return; }
+  if (d == NULL) {
+    printf("%s: %s\n", folder, strerrorname_np(errno));
+    return;
+  }
   for (struct dirent* e; (e = readdir(d)) != NULL && n < 100;) {
     char text[300];
     snprintf(text, sizeof text, "%s/%d", e->d_name, e->d_type);
@@ -48,9 +53,13 @@ static void list(const char* folder) {
 }
 static void facts(const char* name) {
   struct stat st;
-  if (lstat(name, &st) != 0) { printf("%s: %s\n", name, strerrorname_np(errno)); return; }
-  printf("%s: mode %o size %ld links %lu uid %u mtime %s\n", name, st.st_mode, (long)(S_ISDIR(st.st_mode) ? 0 : st.st_size),
-         (unsigned long)(S_ISDIR(st.st_mode) ? 0 : st.st_nlink), st.st_uid, st.st_mtim.tv_sec == 1234567 ? "set" : "other");
+  if (lstat(name, &st) != 0) {
+    printf("%s: %s\n", name, strerrorname_np(errno));
+    return;
+  }
+  printf("%s: mode %o size %ld links %lu uid %u mtime %s\n", name, st.st_mode,
+         (long)(S_ISDIR(st.st_mode) ? 0 : st.st_size), (unsigned long)(S_ISDIR(st.st_mode) ? 0 : st.st_nlink),
+         st.st_uid, st.st_mtim.tv_sec == 1234567 ? "set" : "other");
 }
 
 static void names(void) {

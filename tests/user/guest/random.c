@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   printf("slept %ld.%09ld clock %ld\n", t.tv_sec, t.tv_nsec, clock());
   unsigned lo, hi;
   __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-  printf("tsc %u %u pid %d stack %p code %p heap %p argv %p %d\n", hi, lo, getpid(), (void*)&t, (void*)main, sbrk(0), (void*)argv[0], argc);
+  printf("tsc %u %u pid %d stack %p code %p heap %p argv %p %d\n", hi, lo, getpid(), (void*)&t, (void*)main,
+         sbrk(0), (void*)argv[0], argc);
   return 0;
 }

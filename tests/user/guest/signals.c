@@ -1,4 +1,5 @@
-// One scenario per run: a fault or a signal, and what its handler sees. Prints nothing that depends on addresses.
+// One scenario per run: a fault or a signal, and what its handler sees. Prints nothing that depends on
+// addresses.
 #define _GNU_SOURCE
 #include <emmintrin.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 static volatile char* expected_address;
-static volatile int skip;             // bytes of the faulting instruction
+static volatile int skip;  // bytes of the faulting instruction
 static sigjmp_buf back;
 
 static void show(int sig, siginfo_t* info, ucontext_t* uc) {
@@ -28,7 +29,8 @@ static void show(int sig, siginfo_t* info, ucontext_t* uc) {
   } else {
     printf(" pid %s", info->si_pid == getpid() ? "own" : info->si_pid == 0 ? "0" : "other");
   }
-  if (r[REG_TRAPNO] == 14) printf(" cr2 %s", (char*)r[REG_CR2] == (char*)expected_address ? "right" : "wrong");
+  if (r[REG_TRAPNO] == 14)
+    printf(" cr2 %s", (char*)r[REG_CR2] == (char*)expected_address ? "right" : "wrong");
   printf(" cs %x ss %x\n", (unsigned)(r[REG_CSGSFS] & 0xffff), (unsigned)((uint64_t)r[REG_CSGSFS] >> 48));
 }
 
@@ -54,7 +56,10 @@ static void poke(volatile char* p) {
   skip = 3;
   uint64_t flags = 0;
   register uint64_t rbx __asm__("rbx") = 0x1122334455667788;
-  __asm__ volatile("cmp %%rdi, %%rdi\n\tstc\n\tmovq %%rax, (%%rdi)\n\tpushfq\n\tpop %0" : "=r"(flags), "+r"(rbx) : "D"(p) : "memory", "cc");
+  __asm__ volatile("cmp %%rdi, %%rdi\n\tstc\n\tmovq %%rax, (%%rdi)\n\tpushfq\n\tpop %0"
+                   : "=r"(flags), "+r"(rbx)
+                   : "D"(p)
+                   : "memory", "cc");
   printf("back, flags %#lx, rbx %#lx\n", (unsigned long)(flags & 0xcd5), (unsigned long)rbx);
 }
 static void peek(volatile char* p) {
@@ -63,8 +68,14 @@ static void peek(volatile char* p) {
   __asm__ volatile("movq (%%rdi), %%rax" : : "D"(p) : "rax", "memory");
   printf("back\n");
 }
-static void segv_null(void) { install(SIGSEGV, skipping, 0); poke(NULL); }
-static void segv_read(void) { install(SIGSEGV, skipping, 0); peek((char*)0x123456000); }
+static void segv_null(void) {
+  install(SIGSEGV, skipping, 0);
+  poke(NULL);
+}
+static void segv_read(void) {
+  install(SIGSEGV, skipping, 0);
+  peek((char*)0x123456000);
+}
 static void segv_accerr(void) {
   install(SIGSEGV, skipping, 0);
   char* p = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -78,8 +89,14 @@ static void segv_none(void) {
   mprotect(p, 4096, PROT_NONE);
   peek(p);
 }
-static void segv_kernel(void) { install(SIGSEGV, skipping, 0); peek((char*)0xffffffff80000000); }
-static void segv_noncanonical(void) { install(SIGSEGV, skipping, 0); poke((char*)0x1234567890abcdef); }
+static void segv_kernel(void) {
+  install(SIGSEGV, skipping, 0);
+  peek((char*)0xffffffff80000000);
+}
+static void segv_noncanonical(void) {
+  install(SIGSEGV, skipping, 0);
+  poke((char*)0x1234567890abcdef);
+}
 static void segv_exec(void) {
   install(SIGSEGV, jumping, 0);
   char* p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -98,8 +115,13 @@ static void segv_crossing(void) {
   __asm__ volatile("movq %%rax, (%%rdi)" : : "D"(p + 4092), "a"(0ul) : "memory");
   printf("first part untouched: %d\n", p[4095]);
 }
-static void segv_dies(void) { poke(NULL); }
-static void segv_ignored_dies(void) { signal(SIGSEGV, SIG_IGN); poke(NULL); }
+static void segv_dies(void) {
+  poke(NULL);
+}
+static void segv_ignored_dies(void) {
+  signal(SIGSEGV, SIG_IGN);
+  poke(NULL);
+}
 static void segv_blocked_dies(void) {
   install(SIGSEGV, skipping, 0);
   sigset_t set;
@@ -132,7 +154,10 @@ static void fpe_int(void) {
 static void fpe_overflow(void) {
   install(SIGFPE, skipping, 0);
   skip = 2;
-  __asm__ volatile("mov $0x80000000, %%eax\n\tcltd\n\tmov $-1, %%ecx\n\tidiv %%ecx" : : : "eax", "edx", "ecx", "cc");
+  __asm__ volatile("mov $0x80000000, %%eax\n\tcltd\n\tmov $-1, %%ecx\n\tidiv %%ecx"
+                   :
+                   :
+                   : "eax", "edx", "ecx", "cc");
   printf("back\n");
 }
 static void fpe_sse(void) {
@@ -167,14 +192,18 @@ static void ill(void) {
   __asm__ volatile("ud2");
   printf("back\n");
 }
-static void ill_dies(void) { __asm__ volatile("ud2"); }
+static void ill_dies(void) {
+  __asm__ volatile("ud2");
+}
 static void trap(void) {
   install(SIGTRAP, skipping, 0);
   skip = 0;
   __asm__ volatile("int3");
   printf("back\n");
 }
-static void trap_dies(void) { __asm__ volatile("int3"); }
+static void trap_dies(void) {
+  __asm__ volatile("int3");
+}
 static void int_n(void) {
   install(SIGSEGV, skipping, 0);
   skip = 2;
@@ -189,7 +218,10 @@ static void stepping(int sig, siginfo_t* info, void* context) {
 }
 static void single_step(void) {
   install(SIGTRAP, stepping, 0);
-  __asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop" : : : "memory", "cc");
+  __asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop\n\tnop"
+                   :
+                   :
+                   : "memory", "cc");
   printf("steps %d\n", steps);
 }
 
@@ -233,15 +265,24 @@ static void abort_handler(int sig, siginfo_t* info, void* context) {
   show(sig, info, context);
   fflush(stdout);
 }
-static void abort_dies(void) { abort(); }
-static void abort_handled(void) { install(SIGABRT, abort_handler, 0); abort(); }
+static void abort_dies(void) {
+  abort();
+}
+static void abort_handled(void) {
+  install(SIGABRT, abort_handler, 0);
+  abort();
+}
 static void abort_left(void) {
   install(SIGABRT, jumping, 0);
   if (sigsetjmp(back, 1) == 0) abort();
   printf("still here\n");
 }
-static void killed(void) { kill(getpid(), SIGKILL); }
-static void term(void) { raise(SIGTERM); }
+static void killed(void) {
+  kill(getpid(), SIGKILL);
+}
+static void term(void) {
+  raise(SIGTERM);
+}
 static void pipe_dies(void) {
   int ends[2];
   if (pipe(ends) != 0) abort();
@@ -262,7 +303,8 @@ static void note(int sig, siginfo_t* info, void* context) {
   (void)context;
   sigprocmask(SIG_BLOCK, NULL, &now);
   printf("got %d code %d value %d, usr1 blocked %d usr2 blocked %d\n", sig, info->si_code,
-         info->si_code == SI_QUEUE ? info->si_value.sival_int : 0, sigismember(&now, SIGUSR1), sigismember(&now, SIGUSR2));
+         info->si_code == SI_QUEUE ? info->si_value.sival_int : 0, sigismember(&now, SIGUSR1),
+         sigismember(&now, SIGUSR2));
 }
 static void masks(void) {
   install(SIGUSR1, note, 0);
@@ -302,7 +344,9 @@ static void reset(void) {
   raise(SIGUSR1);
 }
 static void clobber(int sig, siginfo_t* info, void* context) {
-  (void)sig; (void)info; (void)context;
+  (void)sig;
+  (void)info;
+  (void)context;
   printf("mxcsr %#x\n", _mm_getcsr());
   unsigned short control;
   __asm__ volatile("fnstcw %0" : "=m"(control));
@@ -319,19 +363,27 @@ static void state(void) {
   __asm__ volatile("fldcw %0" : : "m"(control));
   long result;
   register long r12 __asm__("r12") = 0x1212121212121212;
-  __asm__ volatile(
-      "fldpi\n\tmovdqu %4, %%xmm5\n\tsyscall\n\tmovdqu %%xmm5, %1\n\tfstpt %2"
-      : "=a"(result), "=m"(out), "=m"(pi), "+r"(r12)
-      : "m"(in), "a"(62), "D"((long)getpid()), "S"((long)SIGUSR1)
-      : "rcx", "r11", "xmm5", "memory");
+  __asm__ volatile("fldpi\n\tmovdqu %4, %%xmm5\n\tsyscall\n\tmovdqu %%xmm5, %1\n\tfstpt %2"
+                   : "=a"(result), "=m"(out), "=m"(pi), "+r"(r12)
+                   : "m"(in), "a"(62), "D"((long)getpid()), "S"((long)SIGUSR1)
+                   : "rcx", "r11", "xmm5", "memory");
   __asm__ volatile("fnstcw %0" : "=m"(after));
-  printf("kill %ld xmm %lx %lx pi %.18Lf mxcsr %#x fcw %#x r12 %lx\n", result, out[0], out[1], pi, _mm_getcsr(), after, r12);
+  printf("kill %ld xmm %lx %lx pi %.18Lf mxcsr %#x fcw %#x r12 %lx\n", result, out[0], out[1], pi,
+         _mm_getcsr(), after, r12);
 }
 static void no_restorer(void) {
-  struct { void* handler; unsigned long flags; void* restorer; unsigned long mask; } a = {(void*)note, SA_SIGINFO, 0, 0};
+  struct {
+    void* handler;
+    unsigned long flags;
+    void* restorer;
+    unsigned long mask;
+  } a = {(void*)note, SA_SIGINFO, 0, 0};
   long r;
   register long r10 __asm__("r10") = 8;
-  __asm__ volatile("syscall" : "=a"(r) : "a"(13), "D"(SIGUSR1), "S"(&a), "d"(0), "r"(r10) : "rcx", "r11", "memory");
+  __asm__ volatile("syscall"
+                   : "=a"(r)
+                   : "a"(13), "D"(SIGUSR1), "S"(&a), "d"(0), "r"(r10)
+                   : "rcx", "r11", "memory");
   printf("installed %ld\n", r);
   fflush(stdout);
   raise(SIGUSR1);
@@ -339,7 +391,10 @@ static void no_restorer(void) {
 static void bad_stack(void) {
   install(SIGUSR1, note, 0);
   fflush(stdout);
-  __asm__ volatile("mov $0x1000, %%rsp\n\tmov $62, %%eax\n\tsyscall\n\thlt" : : "D"((long)getpid()), "S"((long)SIGUSR1) : "memory");
+  __asm__ volatile("mov $0x1000, %%rsp\n\tmov $62, %%eax\n\tsyscall\n\thlt"
+                   :
+                   : "D"((long)getpid()), "S"((long)SIGUSR1)
+                   : "memory");
 }
 static void bad_frame(void) {
   __asm__ volatile("mov $0x1000, %%rsp\n\tmov $15, %%eax\n\tsyscall\n\thlt" : : : "memory");
@@ -349,12 +404,16 @@ static const struct {
   const char* name;
   void (*run)(void);
 } scenarios[] = {
-#define S(x) {#x, x}
-    S(segv_null), S(segv_read), S(segv_accerr), S(segv_none), S(segv_kernel), S(segv_noncanonical),
-    S(segv_exec), S(segv_crossing), S(segv_dies), S(segv_ignored_dies), S(segv_blocked_dies), S(privileged), S(bus),
-    S(fpe_int), S(fpe_overflow), S(fpe_sse), S(fpe_x87), S(ill), S(ill_dies), S(trap), S(trap_dies), S(int_n),
-    S(single_step), S(altstack), S(overflow_dies), S(abort_dies), S(abort_handled), S(abort_left), S(killed), S(term),
-    S(pipe_dies), S(pipe_ignored), S(masks), S(reset), S(state), S(no_restorer), S(bad_stack), S(bad_frame),
+#define S(x) \
+  { #x, x }
+    S(segv_null),         S(segv_read),     S(segv_accerr),   S(segv_none), S(segv_kernel),
+    S(segv_noncanonical), S(segv_exec),     S(segv_crossing), S(segv_dies), S(segv_ignored_dies),
+    S(segv_blocked_dies), S(privileged),    S(bus),           S(fpe_int),   S(fpe_overflow),
+    S(fpe_sse),           S(fpe_x87),       S(ill),           S(ill_dies),  S(trap),
+    S(trap_dies),         S(int_n),         S(single_step),   S(altstack),  S(overflow_dies),
+    S(abort_dies),        S(abort_handled), S(abort_left),    S(killed),    S(term),
+    S(pipe_dies),         S(pipe_ignored),  S(masks),         S(reset),     S(state),
+    S(no_restorer),       S(bad_stack),     S(bad_frame),
 };
 
 int main(int argc, char** argv) {
