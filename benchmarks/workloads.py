@@ -25,7 +25,8 @@ import lastbranch
 
 PROGRAMS = ("branchy", "interp", "chase", "matmul", "recurse", "hashstr", "sha256")
 COUNTED = ("cycles:u", "instructions:u", "branches:u", "br_inst_retired.near_taken:u")
-LASTBRANCH = Path(__file__).resolve().parent.parent / "build" / "lastbranch"
+BUILT = Path(__file__).resolve().parent.parent / "build" / "lastbranch"
+COLUMNS = ("native", "lbr", "no lbr", "record -b", "qemu", "valgrind")
 MIB = 1 << 20
 
 
@@ -65,6 +66,14 @@ class Measured:
     def mips(self, engine: str) -> float:
         return self.instructions / min(self.times[engine].cpu) / 1e6
 
+    def lbr_cost(self) -> float:
+        """What recording adds to CPU time, as a part of it without: the median over the repetitions."""
+        on, off = self.times["lbr"].cpu, self.times["no lbr"].cpu
+        # Two of each in every repetition.
+        return (
+            statistics.median((on[i] + on[i + 1]) / (off[i] + off[i + 1]) for i in range(0, len(on), 2)) - 1
+        )
+
 
 def run_process(command: Sequence[str]) -> tuple[bytes, float, float]:
     """Output, CPU seconds and wall seconds of a command, from start to exit."""
@@ -95,23 +104,21 @@ def run_machine(command: Sequence[str], *, record: bool) -> tuple[bytes, float, 
 Engine = Callable[[Sequence[str]], tuple[bytes, float, float]]
 
 
-def engines() -> dict[str, Engine]:
-    """Everything that can run a program here."""
+def engines(executable: Path) -> dict[str, Engine]:
+    """Everything that can run a program here; `executable` is lastbranch's command line."""
 
     def behind(*prefix: str) -> Engine:
         return lambda command: run_process([*prefix, *command])
 
-    found: dict[str, Engine] = {
-        "native": run_process,
-        "lbr": lambda command: run_machine(command, record=True),
-        "no lbr": lambda command: run_machine(command, record=False),
-    }
-    if LASTBRANCH.exists():
-        found["record -b"] = behind(str(LASTBRANCH), "record", "-q", "-b", "-o", "/dev/null", "--")
+    found: dict[str, Engine] = {"native": run_process}
+    if executable.exists():
+        found["record -b"] = behind(str(executable), "record", "-q", "-b", "-o", "/dev/null", "--")
     if shutil.which("qemu-x86_64"):
         found["qemu"] = behind("qemu-x86_64")
     if shutil.which("valgrind"):
         found["valgrind"] = behind("valgrind", "--tool=none", "-q")
+    found["lbr"] = lambda command: run_machine(command, record=True)
+    found["no lbr"] = lambda command: run_machine(command, record=False)
     return found
 
 
@@ -131,7 +138,7 @@ def peak_resident(command: Sequence[str]) -> int:
     return peak
 
 
-def measure(name: str, command: Sequence[str], repeat: int) -> Measured:
+def measure(name: str, command: Sequence[str], executable: Path, repeat: int) -> Measured:
     """One program on all engines; all must print the same."""
     machine = lastbranch.Machine(command, stdout=lastbranch.CAPTURE)
     machine.run()
@@ -140,25 +147,28 @@ def measure(name: str, command: Sequence[str], repeat: int) -> Measured:
         name=name,
         instructions=machine.instructions,
         touched=machine.resident_bytes,
-        resident=peak_resident([str(LASTBRANCH), "run", "--", *command]) if LASTBRANCH.exists() else 0,
+        resident=peak_resident([str(executable), "run", "--", *command]) if executable.exists() else 0,
         times={},
     )
+    found = engines(executable)
+    # On, off, off, on: what changes slowly on the machine falls on both alike.
+    order = [*found, "no lbr", "lbr"]
     for _ in range(repeat):
-        for engine, run in engines().items():
-            output, cpu, wall = run(command)
+        for engine in order:
+            output, cpu, wall = found[engine](command)
             if output != expected:
                 sys.exit(f"workloads: {name}: printed {output!r} on {engine}, {expected!r} simulated")
             measured.times.setdefault(engine, Times()).add(cpu, wall)
     return measured
 
 
-def start_to_exit(repeat: int) -> Times | None:
+def start_to_exit(executable: Path, repeat: int) -> Times | None:
     """`lastbranch run -- busybox true`."""
-    if shutil.which("busybox") is None or not LASTBRANCH.exists():
+    if shutil.which("busybox") is None or not executable.exists():
         return None
     times = Times()
     for _ in range(repeat * 4):
-        _, cpu, wall = run_process([str(LASTBRANCH), "run", "--", "busybox", "true"])
+        _, cpu, wall = run_process([str(executable), "run", "--", "busybox", "true"])
         times.add(cpu, wall)
     return times
 
@@ -168,18 +178,17 @@ def geometric_mean(values: Sequence[float]) -> float:
 
 
 def lbr_cost(programs: Sequence[Measured]) -> float:
-    """What recording adds to CPU time, as a part of it without: over all programs, each at its best."""
-    return geometric_mean([min(p.times["lbr"].cpu) / min(p.times["no lbr"].cpu) for p in programs]) - 1
+    return geometric_mean([1 + p.lbr_cost() for p in programs]) - 1
 
 
 def print_table(programs: Sequence[Measured], true: Times | None) -> None:
-    names = list(programs[0].times)
+    names = sorted(programs[0].times, key=COLUMNS.index)
     print("simulated or executed instructions, millions per second of CPU time (MIPS):")
     print(f"{'':10}{'Minsn':>8}" + "".join(f"{n:>11}" for n in names) + f"{'LBR cost':>10}{'memory':>10}")
     for p in programs:
         cells = "".join(f"{p.mips(n):11.0f}" for n in names)
         extra = f"+{(p.resident - p.touched) / MIB:.0f} MiB" if p.resident else ""
-        print(f"{p.name:10}{p.instructions / 1e6:8.1f}{cells}{lbr_cost([p]):10.1%}{extra:>10}")
+        print(f"{p.name:10}{p.instructions / 1e6:8.1f}{cells}{p.lbr_cost():10.1%}{extra:>10}")
     means = "".join(f"{geometric_mean([p.mips(n) for p in programs]):11.0f}" for n in names)
     print(f"{'geo. mean':18}{means}{lbr_cost(programs):10.1%}")
     print()
@@ -195,7 +204,7 @@ def to_json(programs: Sequence[Measured], true: Times | None) -> str:
     rows = []
     for p in programs:
         times = {engine: t.summary() | {"mips": p.mips(engine)} for engine, t in p.times.items()}
-        rows.append(asdict(p) | {"times": times})
+        rows.append(asdict(p) | {"times": times, "lbr_cost": p.lbr_cost()})
     means = {n: geometric_mean([p.mips(n) for p in programs]) for n in programs[0].times}
     return json.dumps(
         {
@@ -214,6 +223,7 @@ def main() -> None:
     parser.add_argument("--programs", nargs="+", default=PROGRAMS, metavar="NAME", help="only these")
     parser.add_argument("--millions", type=int, default=50, help="instructions of each, in millions")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each")
+    parser.add_argument("--lastbranch", type=Path, default=BUILT, help="the command line's executable")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
     programs = []
@@ -222,8 +232,10 @@ def main() -> None:
         if not program.exists():
             sys.exit(f"workloads: {program}: expected a built workload, found nothing")
         print(f"workloads: {name}", file=sys.stderr)
-        programs.append(measure(name, [str(program), str(options.millions)], options.repeat))
-    true = start_to_exit(options.repeat)
+        programs.append(
+            measure(name, [str(program), str(options.millions)], options.lastbranch, options.repeat)
+        )
+    true = start_to_exit(options.lastbranch, options.repeat)
     if options.json:
         print(to_json(programs, true))
     else:
