@@ -26,35 +26,46 @@ Lbr::Lbr(const LbrParams& params)
   make_rows();
 }
 
-Entry Lbr::slot(unsigned i) const {
-  LASTBRANCH_ASSERT(i < params_.depth, "record {} of {}", i, params_.depth);
-  const u64 detail = detail_[i];
-  const u64 kind = (detail >> kKindShift) & 15;
+Entry Lbr::stored(unsigned i) const {
+  const u64 age = (tos() - i) & depth_mask_;
+  if (age >= pushes_) return image_[i];
+  const u64 n = pushes_ - age;
+  const std::size_t at = n & kPushMask;
+  const u64 before = n == 1 ? image_time_ : time_[(n - 1) & kPushMask];
+  LASTBRANCH_ASSERT(before == kNoTime || before <= time_[at], "branch at {} after one at {}", time_[at],
+                    before);
   Entry e;
-  e.from = from_[i];
-  e.to = to_[i];
-  e.cycles =
-      (detail & kUnknownStart) != 0 ? u16{0} : static_cast<u16>(std::min<u64>(detail & kCycles, kMaxCycles));
-  e.mispredicted = (detail & kMispredicted) != 0;
-  e.in_tx = (detail & kInTx) != 0;
-  e.abort = (detail & kAbort) != 0;
-  e.kind = kind == kWrittenBySoftware ? BranchKind::kCount : static_cast<BranchKind>(kind);
-  return visible(params_.format, e);
+  e.from = from_[at];
+  e.to = to_[at];
+  e.cycles = before == kNoTime ? u16{0} : static_cast<u16>(std::min<u64>(time_[at] - before, kMaxCycles));
+  e.mispredicted = (detail_[at] & kMispredicted) != 0;
+  e.in_tx = (detail_[at] & kInTx) != 0;
+  e.abort = (detail_[at] & kAbort) != 0;
+  e.kind = static_cast<BranchKind>(detail_[at] & kKind);
+  return e;
 }
 
-void Lbr::set_slot(unsigned i, const Entry& e) {
-  from_[i] = e.from;
-  to_[i] = e.to;
-  detail_[i] = u64{e.cycles} | kWrittenBySoftware << kKindShift | (e.mispredicted ? kMispredicted : 0) |
-               (e.in_tx ? kInTx : 0) | (e.abort ? kAbort : 0);
+Entry Lbr::slot(unsigned i) const {
+  LASTBRANCH_ASSERT(i < params_.depth, "record {} of {}", i, params_.depth);
+  return visible(params_.format, stored(i));
+}
+
+void Lbr::settle() {
+  if (pushes_ == 0) return;
+  std::array<Entry, kMaxDepth> image{};
+  for (unsigned i = 0; i < params_.depth; ++i) image[i] = stored(i);
+  image_tos_ = tos();
+  image_time_ = time_[pushes_ & kPushMask];
+  image_ = image;
+  pushes_ = 0;
 }
 
 std::size_t Lbr::read(std::span<Entry> out) const {
   const std::size_t most = std::min<std::size_t>(out.size(), params_.depth);
   for (std::size_t n = 0; n < most; ++n) {
-    const unsigned at = (tos_ - static_cast<unsigned>(n)) & depth_mask_;
-    if (from_[at] == 0) return n;
-    out[n] = slot(at);
+    const Entry e = slot((tos() - static_cast<unsigned>(n)) & depth_mask_);
+    if (e.from == 0) return n;
+    out[n] = e;
   }
   return most;
 }
@@ -68,7 +79,10 @@ std::vector<Entry> Lbr::entries() const {
 void Lbr::enable(bool on) {
   const u64 value = on ? kDebugctlLbr : 0;
   // The first record after enabling counts no cycles, as captures from Skylake show.
-  if (on && !enabled()) last_time_ = kNoTime;
+  if (on && !enabled()) {
+    settle();
+    image_time_ = kNoTime;
+  }
   debugctl_ = value;
   update_keep();
 }
@@ -83,15 +97,14 @@ void Lbr::select(u64 value) {
 }
 
 void Lbr::clear() {
-  from_.fill(0);
-  to_.fill(0);
-  detail_.fill(kWrittenBySoftware << kKindShift);
-  tos_ = 0;
+  settle();
+  image_ = {};
+  image_tos_ = 0;
 }
 
 void Lbr::reset() {
   clear();
-  last_time_ = kNoTime;
+  image_time_ = kNoTime;
   select_ = 0;
   debugctl_ = 0;
   update_keep();
@@ -104,45 +117,48 @@ void Lbr::update_keep() {
 MsrFault Lbr::write_slot(unsigned i, u64 value, MsrFault (*decode)(const Lbr&, u64, Entry&)) {
   Entry e = slot(i);
   const MsrFault fault = decode(*this, value, e);
-  if (fault == MsrFault::kNone) set_slot(i, e);
+  if (fault == MsrFault::kNone) {
+    e.kind = BranchKind::kCount;
+    settle();
+    image_[i] = e;
+  }
   return fault;
 }
 
 void Lbr::make_rows() {
   const LbrFormat format = params_.format;
-  rows_ = {
-      {.index = 0x1d9,
-       .name = "IA32_DEBUGCTL",
-       .writable = kDebugctlLbr,
-       .read = [](const void* self,                              u32) { return self_of(self).debugctl_; },
-       .write =
-           [](void* self, u32,   u64 value) {
-             static_cast<Lbr*>(self)->enable((value & kDebugctlLbr) != 0);
-             return MsrFault::kNone;
-           }  },
-      { .index = params_.tos,
-       .name = "MSR_LASTBRANCH_TOS",
-       .writable = depth_mask_,
-       .ignore_others = true, // "upper bits are not documented as zero": readers mask them
-       .read = [](const void* self, u32) { return u64{self_of(self).tos_}; },
-       .write =
-           [](void* self,   u32, u64 value) {
-             static_cast<Lbr*>(self)->tos_ = static_cast<unsigned>(value);
-             return MsrFault::kNone;
-           }},
-      { .index = params_.from_base,
-       .count = params_.depth,
-       .name = has_to(format) ? "MSR_LASTBRANCH_#_FROM_IP" : "MSR_LASTBRANCH_#",
-       .writable = ~u64{0},
-       .read = [](const void* self,
-       u32 i) { return encode_from(self_of(self).params_.format, self_of(self).slot(i)); },
-       .write =
-           [](void* self, u32 i, u64 value) {
-             return static_cast<Lbr*>(self)->write_slot(i, value, [](const Lbr& l, u64 v, Entry& e) {
-               return decode_from(l.params_.format, v, l.params_.va_bits, e);
-             });
-           }}
-  };
+  rows_ = {{.index = 0x1d9,
+            .name = "IA32_DEBUGCTL",
+            .writable = kDebugctlLbr,
+            .read = [](const void* self, u32) { return self_of(self).debugctl_; },
+            .write =
+                [](void* self, u32, u64 value) {
+                  static_cast<Lbr*>(self)->enable((value & kDebugctlLbr) != 0);
+                  return MsrFault::kNone;
+                }},
+           {.index = params_.tos,
+            .name = "MSR_LASTBRANCH_TOS",
+            .writable = depth_mask_,
+            .ignore_others = true,  // "upper bits are not documented as zero": readers mask them
+            .read = [](const void* self, u32) { return u64{self_of(self).tos()}; },
+            .write =
+                [](void* self, u32, u64 value) {
+                  static_cast<Lbr*>(self)->settle();
+                  static_cast<Lbr*>(self)->image_tos_ = static_cast<unsigned>(value);
+                  return MsrFault::kNone;
+                }},
+           {.index = params_.from_base,
+            .count = params_.depth,
+            .name = has_to(format) ? "MSR_LASTBRANCH_#_FROM_IP" : "MSR_LASTBRANCH_#",
+            .writable = ~u64{0},
+            .read = [](const void* self,
+                       u32 i) { return encode_from(self_of(self).params_.format, self_of(self).slot(i)); },
+            .write =
+                [](void* self, u32 i, u64 value) {
+                  return static_cast<Lbr*>(self)->write_slot(i, value, [](const Lbr& l, u64 v, Entry& e) {
+                    return decode_from(l.params_.format, v, l.params_.va_bits, e);
+                  });
+                }}};
   if (has_to(format)) {
     rows_.push_back(
         {.index = params_.to_base,

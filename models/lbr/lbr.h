@@ -35,14 +35,11 @@ class Lbr {
   /// branch: one test, then five stores; everything else waits until somebody reads.
   [[gnu::always_inline]] void push(const RetiredBranch& b) {
     if (((keep_ >> keep_bit(b.kind, b.cpl_to)) & 1) == 0) return;
-    LASTBRANCH_ASSERT(last_time_ == kNoTime || b.time - last_time_ <= kCycles, "branch at {} after one at {}",
-                      b.time, last_time_);
-    const unsigned at = (tos_ + 1) & depth_mask_;
-    tos_ = at;
+    const std::size_t at = ++pushes_ & kPushMask;
     from_[at] = b.from;
     to_[at] = b.to;
-    detail_[at] = (b.time - last_time_) | detail_of(b);
-    last_time_ = b.time;
+    time_[at] = b.time;
+    detail_[at] = detail_of(b);
   }
 
   /// Records now in the ring, newest first, up to the first empty one; never more than `out` holds. Returns
@@ -56,7 +53,7 @@ class Lbr {
   [[nodiscard]] const LbrParams& params() const { return params_; }
   [[nodiscard]] unsigned depth() const { return params_.depth; }
   /// Index of the newest record.
-  [[nodiscard]] unsigned tos() const { return tos_; }
+  [[nodiscard]] unsigned tos() const { return (image_tos_ + static_cast<unsigned>(pushes_)) & depth_mask_; }
   /// IA32_DEBUGCTL.LBR.
   [[nodiscard]] bool enabled() const { return (debugctl_ & kDebugctlLbr) != 0; }
 
@@ -75,34 +72,44 @@ class Lbr {
  private:
   static constexpr u64 kDebugctlLbr = 1;
 
-  // detail_: bits 55:0 cycles since the record before, 59:56 kind, then flags. Bit 63 appears by itself when
-  // the time of the record before is kNoTime: the subtraction borrows into it, and the count reads 0.
-  static constexpr unsigned kKindShift = 56;
-  static constexpr u64 kCycles = (u64{1} << kKindShift) - 1;
-  static constexpr u64 kMispredicted = u64{1} << 60;
-  static constexpr u64 kInTx = u64{1} << 61;
-  static constexpr u64 kAbort = u64{1} << 62;
-  static constexpr u64 kUnknownStart = u64{1} << 63;
-  static constexpr u64 kNoTime = u64{1} << 63;
-  static constexpr u64 kWrittenBySoftware = 15;
+  // Branches are pushed into a ring of their own with one more record than the deepest LBR needs, so that the
+  // newest `depth` all have a predecessor to take their cycles from. What software wrote, and what is older
+  // than the last such write, is in the image.
+  static constexpr std::size_t kPushed = 64;
+  static constexpr std::size_t kPushMask = kPushed - 1;
+  static_assert(kPushed > kMaxDepth);
 
-  [[gnu::always_inline]] static u64 detail_of(const RetiredBranch& b) {
-    return u64{static_cast<u8>(b.kind)} << kKindShift | (b.mispredicted ? kMispredicted : 0) |
-           (b.in_tx ? kInTx : 0) | (b.abort ? kAbort : 0);
+  // detail_: bits 3:0 kind, then flags.
+  static constexpr u32 kKind = 15;
+  static constexpr u32 kMispredicted = 1u << 4;
+  static constexpr u32 kInTx = 1u << 5;
+  static constexpr u32 kAbort = 1u << 6;
+  static constexpr u64 kNoTime = ~u64{0};
+
+  [[gnu::always_inline]] static u32 detail_of(const RetiredBranch& b) {
+    return u32{static_cast<u8>(b.kind)} | (b.mispredicted ? kMispredicted : 0) | (b.in_tx ? kInTx : 0) |
+           (b.abort ? kAbort : 0);
   }
 
-  void set_slot(unsigned i, const Entry& e);
+  /// Record `i` with all that is known of it, whatever the format shows.
+  [[nodiscard]] Entry stored(unsigned i) const;
+  /// Moves what was pushed into the image, where software can change it.
+  void settle();
   void update_keep();
   void make_rows();
   MsrFault write_slot(unsigned i, u64 value, MsrFault (*decode)(const Lbr&, u64, Entry&));
 
   KeepMask keep_ = 0;  ///< 0 while recording is off
-  unsigned tos_ = 0;
+  u64 pushes_ = 0;     ///< since the image was made; record n is at n & kPushMask
+  std::array<u64, kPushed> from_{};
+  std::array<u64, kPushed> to_{};
+  std::array<u64, kPushed> time_{};
+  std::array<u32, kPushed> detail_{};
+
+  std::array<Entry, kMaxDepth> image_{};  ///< by number of the MSR
+  unsigned image_tos_ = 0;
+  u64 image_time_ = kNoTime;  ///< of the newest record in the image; kNoTime: the next one counts no cycles
   unsigned depth_mask_;
-  u64 last_time_ = kNoTime;  ///< of the newest record
-  std::array<u64, kMaxDepth> from_{};
-  std::array<u64, kMaxDepth> to_{};
-  std::array<u64, kMaxDepth> detail_{};
 
   LbrParams params_;
   u64 select_ = 0;

@@ -19,14 +19,14 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
-    {select::kJcc,         of(BranchKind::kJcc),     of(BranchKind::kJcc)                              },
-    {select::kNearRelCall, of(BranchKind::kRelCall), of(BranchKind::kRelCall)                          },
-    {select::kNearIndCall, of(BranchKind::kIndCall), of(BranchKind::kIndCall)                          },
-    {select::kNearRet,     of(BranchKind::kRet),     of(BranchKind::kRet)                              },
-    {select::kNearIndJmp,  of(BranchKind::kIndJmp),
-     of(BranchKind::kIndJmp) | of(BranchKind::kIndCall) | of(BranchKind::kRet)                         },
-    {select::kNearRelJmp,  of(BranchKind::kRelJmp),  of(BranchKind::kRelJmp) | of(BranchKind::kRelCall)},
-    {select::kFarBranch,   kFar,                     kFar                                              },
+    {select::kJcc, of(BranchKind::kJcc), of(BranchKind::kJcc)},
+    {select::kNearRelCall, of(BranchKind::kRelCall), of(BranchKind::kRelCall)},
+    {select::kNearIndCall, of(BranchKind::kIndCall), of(BranchKind::kIndCall)},
+    {select::kNearRet, of(BranchKind::kRet), of(BranchKind::kRet)},
+    {select::kNearIndJmp, of(BranchKind::kIndJmp),
+     of(BranchKind::kIndJmp) | of(BranchKind::kIndCall) | of(BranchKind::kRet)},
+    {select::kNearRelJmp, of(BranchKind::kRelJmp), of(BranchKind::kRelJmp) | of(BranchKind::kRelCall)},
+    {select::kFarBranch, kFar, kFar},
 };
 
 }  // namespace
@@ -37,8 +37,13 @@ KeepMask keep_mask(u64 select, bool jmp_filters_drop_calls) {
     if ((select & row.bit) != 0) kinds &= ~(jmp_filters_drop_calls ? row.early_kinds : row.kinds);
   }
   KeepMask keep = 0;
-  if ((select & select::kCplEq0) == 0) keep |= kinds;
-  if ((select & select::kCplNeq0) == 0) keep |= kinds << 16;
+  for (unsigned kind = 0; kind < static_cast<unsigned>(BranchKind::kCount); ++kind) {
+    if (((kinds >> kind) & 1) == 0) continue;
+    for (unsigned cpl = 0; cpl < 4; ++cpl) {
+      const u64 suppress = cpl == 0 ? select::kCplEq0 : select::kCplNeq0;
+      if ((select & suppress) == 0) keep |= KeepMask{1} << keep_bit(static_cast<BranchKind>(kind), cpl);
+    }
+  }
   return keep;
 }
 

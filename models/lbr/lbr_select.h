@@ -22,13 +22,13 @@ inline constexpr u64 kCallStack = 1 << 9;
 }  // namespace select
 
 /// Answers "is it recorded?" for every (kind, destination's privilege) by one bit each.
-using KeepMask = u32;
+using KeepMask = u64;
 
 /// The bit of a branch of `kind` that arrives at privilege `cpl_to`.
 [[nodiscard]] constexpr unsigned keep_bit(BranchKind kind, unsigned cpl_to) {
-  return static_cast<unsigned>(kind) | (cpl_to != 0 ? 16u : 0u);
+  return static_cast<unsigned>(kind) * 4 + cpl_to;
 }
-static_assert(static_cast<unsigned>(BranchKind::kCount) <= 16, "two privileges of kinds fit a KeepMask");
+static_assert(static_cast<unsigned>(BranchKind::kCount) <= 16, "four privileges of kinds fit a KeepMask");
 
 /// The branches that a value of MSR_LBR_SELECT lets through. The privilege tested is that of the destination:
 /// with ring 0 suppressed a SYSCALL is not recorded, but the SYSRET that ends it is.
