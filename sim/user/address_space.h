@@ -131,8 +131,8 @@ class AddressSpace final : public cpu::Walker {
   Touched fault_in(u64 linear, cpu::Access access);
   Touched bring_in(const Vma& vma, u64 page);
   const Vma* grow_stack(u64 address);
-  std::optional<u64> place(const MapRequest& request, u64 length) const;
-  i64 check_request(const MapRequest& request, u64 length) const;
+  [[nodiscard]] std::optional<u64> place(const MapRequest& request, u64 length) const;
+  [[nodiscard]] i64 check_request(const MapRequest& request, u64 length) const;
   void insert(const Vma& vma);
   void remove(u64 start, u64 end);
   void drop_pages(const Vma& vma, u64 start, u64 end);

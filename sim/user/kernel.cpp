@@ -29,21 +29,21 @@ u32 host_file_mask() {
 
 }  // namespace
 
-Kernel::Kernel(const ProcessConfig& config_, PhysMem& memory_)
-    : config(config_),
-      memory(memory_, stack_limit(config_)),
-      paths(config_.root),
+Kernel::Kernel(const ProcessConfig& settings, PhysMem& ram)
+    : config(settings),
+      memory(ram, stack_limit(settings)),
+      paths(settings.root),
       fds(host_limit(RLIMIT_NOFILE).rlim_cur),
-      clock(config_.now_ns),
-      rng(config_.seed),
+      clock(settings.now_ns),
+      rng(settings.seed),
       uid(::getuid()),
       euid(::geteuid()),
       gid(::getgid()),
       egid(::getegid()),
       file_mask(host_file_mask()) {
   for (int i = 0; i < RLIM_NLIMITS; ++i) limits[static_cast<std::size_t>(i)] = host_limit(i);
-  limits[RLIMIT_STACK].rlim_cur = stack_limit(config_);
-  memory.observe_executable(config_.on_executable);
+  limits[RLIMIT_STACK].rlim_cur = stack_limit(settings);
+  memory.observe_executable(settings.on_executable);
 }
 
 void Kernel::randomize(u8* out, u64 length) {

@@ -33,7 +33,7 @@ struct Args {
 inline constexpr i64 kRestart = INT64_MIN;
 
 struct Kernel {
-  Kernel(const ProcessConfig& config_, PhysMem& memory_);
+  Kernel(const ProcessConfig& settings, PhysMem& ram);
 
   const ProcessConfig& config;
   AddressSpace memory;

@@ -29,7 +29,7 @@ class MappedFile {
 
   /// Reads the page at file offset `offset` into `page`, zeroes after the end of the file.
   /// False when the page lies wholly beyond the end or the host cannot read it.
-  bool read_page(u64 offset, std::span<u8> page) const;
+  [[nodiscard]] bool read_page(u64 offset, std::span<u8> page) const;
   /// Writes back the part of the page that the file has; never makes the file longer.
   void write_page(u64 offset, std::span<const u8> page) const;
 

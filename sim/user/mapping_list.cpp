@@ -53,7 +53,8 @@ std::vector<ExecMapping> AddressSpace::executable_mappings() const {
 std::string AddressSpace::maps_text() const {
   constexpr std::size_t kNameColumn = 73;
   std::string text;
-  for (const auto& [start, v] : vmas_.all()) {
+  for (const auto& entry : vmas_.all()) {
+    const Vma& v = entry.second;
     const auto letter = [&](int right, char c) { return (v.prot & static_cast<u32>(right)) != 0 ? c : '-'; };
     std::string line = fmt::format("{:08x}-{:08x} {}{}{}{} {:08x} {:02x}:{:02x} {}", v.start, v.end,
                                    letter(PROT_READ, 'r'), letter(PROT_WRITE, 'w'), letter(PROT_EXEC, 'x'),

@@ -206,7 +206,8 @@ std::string Process::describe(u64 address) const {
     for (const load::Segment& s : image.segments) {
       const u64 offset = v->offset_of(address);
       if (offset < page_of(s.offset) || offset >= s.offset + s.file_bytes) continue;
-      if (const auto hit = load::SymbolTable(file).find(s.address + (offset - s.offset))) {
+      const load::SymbolTable symbols(file);
+      if (const auto hit = symbols.find(s.address + (offset - s.offset))) {
         return fmt::format("{}+{:#x} ({})", hit->name, hit->offset, v->file->guest_path());
       }
     }

@@ -56,7 +56,7 @@ void SharedPages::reload(u64 device, u64 inode, u64 begin, u64 end) {
   for (auto it = entries_.lower_bound({device, inode, page_of(begin)}); it != entries_.end(); ++it) {
     const Key& k = it->first;
     if (k.device != device || k.inode != inode || k.offset >= end) break;
-    it->second.file->read_page(k.offset, {pages_.memory().host(it->second.page), kPageSize});
+    (void)it->second.file->read_page(k.offset, {pages_.memory().host(it->second.page), kPageSize});
   }
 }
 

@@ -28,8 +28,8 @@ std::array<const SyscallRow*, kNumbers> index_rows() {
 }  // namespace
 
 const SyscallRow* find_syscall(u64 number) {
-  static const std::array<const SyscallRow*, kNumbers> rows = index_rows();
-  return number < kNumbers ? rows[number] : nullptr;
+  static const std::array<const SyscallRow*, kNumbers> kRows = index_rows();
+  return number < kNumbers ? kRows[number] : nullptr;
 }
 
 i64 serve_syscall(Kernel& k, u64 number, const Args& args) {
