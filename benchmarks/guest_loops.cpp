@@ -166,10 +166,13 @@ guest_end:
 namespace lastbranch::bench {
 namespace {
 
+// Symbols of the assembly above, not constants of ours.
+// NOLINTBEGIN(readability-identifier-naming)
 extern "C" const u8 guest_alu[], guest_muldiv[], guest_load_store[], guest_stride[], guest_push_pop[],
     guest_sse_int[], guest_sse_double[], guest_x87[], guest_rep_movs[], guest_jcc_taken[],
     guest_jcc_not_taken[], guest_jcc_random[], guest_jmp[], guest_call_ret[], guest_jmp_indirect[],
     guest_jmp_switch[], guest_end[];
+// NOLINTEND(readability-identifier-naming)
 
 }  // namespace
 

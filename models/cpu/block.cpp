@@ -17,18 +17,18 @@ struct FactEvent {
 };
 /// A fact's event. What depends on the outcome (taken branches) is added where the outcome is known.
 constexpr FactEvent kFactEvents[] = {
-    {fact::kLoad,                Ev::kLoads       },
-    {fact::kStore,               Ev::kStores      },
-    {fact::kLoad | fact::kStore, Ev::kMemory      },
-    {fact::kCond,                Ev::kCondBranches},
-    {fact::kBranch,              Ev::kBranches    },
-    {fact::kCall,                Ev::kNearCalls   },
-    {fact::kReturn,              Ev::kNearReturns },
-    {fact::kIndirect,            Ev::kIndirect    },
-    {fact::kFar,                 Ev::kFarBranches },
-    {fact::kX87,                 Ev::kX87         },
-    {fact::kSseFp,               Ev::kSseFp       },
-    {fact::kLocked,              Ev::kLocked      },
+    {fact::kLoad, Ev::kLoads},
+    {fact::kStore, Ev::kStores},
+    {fact::kLoad | fact::kStore, Ev::kMemory},
+    {fact::kCond, Ev::kCondBranches},
+    {fact::kBranch, Ev::kBranches},
+    {fact::kCall, Ev::kNearCalls},
+    {fact::kReturn, Ev::kNearReturns},
+    {fact::kIndirect, Ev::kIndirect},
+    {fact::kFar, Ev::kFarBranches},
+    {fact::kX87, Ev::kX87},
+    {fact::kSseFp, Ev::kSseFp},
+    {fact::kLocked, Ev::kLocked},
 };
 
 u64 granules(u64 offset, u64 length) {

@@ -4,8 +4,8 @@
 //
 // A template over its policies, so that nothing on the way of an instruction or a branch is a virtual call:
 //   P::Hub    void branch(const RetiredBranch&): takes every retired taken branch
-//   P::Timing static u64 now(const Cpu&): core cycles since reset, at the end of a block; instructions_within(cycles)
-//   P::V      Fast or Observed (exec/exec.h)
+//   P::Timing static u64 now(const Cpu&): core cycles since reset, at the end of a block;
+//   instructions_within(cycles) P::V      Fast or Observed (exec/exec.h)
 // It names neither the LBR nor the PMU. Modelled: 64-bit mode; interrupts and IDT delivery are the board's.
 // Not modelled: wrong-path execution.
 #include <utility>
@@ -40,20 +40,20 @@ struct RunResult {
 template <class P>
 const OpTable& op_table() {
   using V = typename P::V;
-  static const OpTable table({.fall_through = &fall_through<V>,
-                              .undefined = &undefined,
-                              .fetch_fault = &fetch_fault,
-                              .fuse = &BranchOps<P>::fuse},
-                             {BranchOps<P>::kRows,   int_alu_rows<V>(),     int_shift_rows<V>(),
-                              int_muldiv_rows<V>(),  int_move_rows<V>(),    int_conditional_rows<V>(),
-                              int_stack_rows<V>(),   int_bit_rows<V>(),     int_string_rows<V>(),
-                              int_misc_rows<V>(),    system_rows<V>(),      x87_arith_rows<V>(),
-                              x87_compare_rows<V>(), x87_move_rows<V>(),    x87_transcendental_rows<V>(),
-                              x87_control_rows<V>(), mmx_int_rows<V>(),     mmx_move_rows<V>(),
-                              mmx_convert_rows<V>(), fxsave_rows<V>(),      sse_move_rows<V>(),
-                              sse_int_rows<V>(),     sse_shuffle_rows<V>(), sse_float_rows<V>(),
-                              sse_convert_rows<V>(), sse_string_rows<V>(),  sse_control_rows<V>()});
-  return table;
+  static const OpTable kTable({.fall_through = &fall_through<V>,
+                               .undefined = &undefined,
+                               .fetch_fault = &fetch_fault,
+                               .fuse = &BranchOps<P>::fuse},
+                              {BranchOps<P>::kRows,   int_alu_rows<V>(),     int_shift_rows<V>(),
+                               int_muldiv_rows<V>(),  int_move_rows<V>(),    int_conditional_rows<V>(),
+                               int_stack_rows<V>(),   int_bit_rows<V>(),     int_string_rows<V>(),
+                               int_misc_rows<V>(),    system_rows<V>(),      x87_arith_rows<V>(),
+                               x87_compare_rows<V>(), x87_move_rows<V>(),    x87_transcendental_rows<V>(),
+                               x87_control_rows<V>(), mmx_int_rows<V>(),     mmx_move_rows<V>(),
+                               mmx_convert_rows<V>(), fxsave_rows<V>(),      sse_move_rows<V>(),
+                               sse_int_rows<V>(),     sse_shuffle_rows<V>(), sse_float_rows<V>(),
+                               sse_convert_rows<V>(), sse_string_rows<V>(),  sse_control_rows<V>()});
+  return kTable;
 }
 
 template <class P>

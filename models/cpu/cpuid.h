@@ -11,7 +11,8 @@
 
 namespace lastbranch::cpu {
 
-/// What the execution code implements, whatever the part: x86-64-v2 without SYSENTER, with RDTSCP and PREFETCHW.
+/// What the execution code implements, whatever the part: x86-64-v2 without SYSENTER, with RDTSCP and
+/// PREFETCHW.
 [[nodiscard]] IsaSet executed_isa();
 
 /// CPUID with EAX = `leaf`, ECX = `subleaf`. Leaves beyond the highest answer as the highest basic one, as

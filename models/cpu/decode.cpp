@@ -397,8 +397,8 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, u64 va, Decoded& out) co
   s.repne = (z.attributes & ZYDIS_ATTRIB_HAS_REPNE) != 0;
   s.count = static_cast<u8>(std::min<unsigned>(z.operand_count_visible, 4));
   for (unsigned k = 0; k < s.count; ++k) set_operand(k, ops[k], va, z, out);
-  // String instructions and masked stores: the segment is an override of the hidden operand. For an explicit one
-  // set_memory() has done the same.
+  // String instructions and masked stores: the segment is an override of the hidden operand. For an explicit
+  // one set_memory() has done the same.
   if ((z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) != 0) insn.seg = kFsBase;
   if ((z.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) insn.seg = kGsBase;
 

@@ -83,8 +83,8 @@ struct Flags {
     word = static_cast<u32>(bits & rflags::kStatus);
   }
 
-  void set_add(i64 a_, i64 b_, i64 r) { res = r, a = a_, b = b_, kind = FlagKind::kAdd; }
-  void set_sub(i64 a_, i64 b_, i64 r) { res = r, a = a_, b = b_, kind = FlagKind::kSub; }
+  void set_add(i64 x, i64 y, i64 r) { res = r, a = x, b = y, kind = FlagKind::kAdd; }
+  void set_sub(i64 x, i64 y, i64 r) { res = r, a = x, b = y, kind = FlagKind::kSub; }
   void set_logic(i64 r) { res = r, kind = FlagKind::kRes, word = 0; }
   void set_res(i64 r, u64 cf_of_af) { res = r, kind = FlagKind::kRes, word = static_cast<u32>(cf_of_af); }
 };

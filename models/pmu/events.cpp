@@ -29,10 +29,7 @@ constexpr Codes nehalem(Code c) {
 }
 
 constexpr Formula kNotModelled;
-constexpr Formula kCondNotTaken = {
-    {Ev::kCondBranches},
-    { Ev::kCondTaken,             true}
-};
+constexpr Formula kCondNotTaken = {{Ev::kCondBranches}, {Ev::kCondTaken, true}};
 
 // clang-format off
 constexpr Event kEvents[] = {
@@ -99,19 +96,19 @@ constexpr u32 kHardware = 0;
 constexpr u32 kHwCache = 3;
 
 constexpr Alias kAliases[] = {
-    {"cycles",                "cpu_clk_unhalted.thread",      kHardware, 0       },
-    {"cpu-cycles",            "cpu_clk_unhalted.thread",      kHardware, 0       },
-    {"instructions",          "inst_retired.any",             kHardware, 1       },
-    {"cache-references",      "longest_lat_cache.reference",  kHardware, 2       },
-    {"cache-misses",          "longest_lat_cache.miss",       kHardware, 3       },
-    {"branches",              "br_inst_retired.all_branches", kHardware, 4       },
-    {"branch-instructions",   "br_inst_retired.all_branches", kHardware, 4       },
-    {"branch-misses",         "br_misp_retired.all_branches", kHardware, 5       },
-    {"bus-cycles",            "",                             kHardware, 6       },
-    {"ref-cycles",            "",                             kHardware, 9       },
-    {"L1-dcache-loads",       "",                             kHwCache,  0x000000},
-    {"L1-dcache-load-misses", "l1d.replacement",              kHwCache,  0x010000},
-    {"L1-dcache-stores",      "",                             kHwCache,  0x000100},
+    {"cycles", "cpu_clk_unhalted.thread", kHardware, 0},
+    {"cpu-cycles", "cpu_clk_unhalted.thread", kHardware, 0},
+    {"instructions", "inst_retired.any", kHardware, 1},
+    {"cache-references", "longest_lat_cache.reference", kHardware, 2},
+    {"cache-misses", "longest_lat_cache.miss", kHardware, 3},
+    {"branches", "br_inst_retired.all_branches", kHardware, 4},
+    {"branch-instructions", "br_inst_retired.all_branches", kHardware, 4},
+    {"branch-misses", "br_misp_retired.all_branches", kHardware, 5},
+    {"bus-cycles", "", kHardware, 6},
+    {"ref-cycles", "", kHardware, 9},
+    {"L1-dcache-loads", "", kHwCache, 0x000000},
+    {"L1-dcache-load-misses", "l1d.replacement", kHwCache, 0x010000},
+    {"L1-dcache-stores", "", kHwCache, 0x000100},
 };
 
 /// Aliases whose event has another name on each list: the first that exists.
@@ -120,10 +117,10 @@ struct Choice {
   std::array<std::string_view, 3> events;
 };
 constexpr Choice kChoices[] = {
-    {"bus-cycles",       {"cpu_clk_unhalted.ref_xclk", "cpu_clk_unhalted.ref_p", ""}          },
-    {"ref-cycles",       {"cpu_clk_unhalted.ref_tsc", "cpu_clk_unhalted.ref", ""}             },
+    {"bus-cycles", {"cpu_clk_unhalted.ref_xclk", "cpu_clk_unhalted.ref_p", ""}},
+    {"ref-cycles", {"cpu_clk_unhalted.ref_tsc", "cpu_clk_unhalted.ref", ""}},
     {"L1-dcache-loads",
-     {"mem_inst_retired.all_loads", "mem_uops_retired.all_loads", "mem_inst_retired.loads"}   },
+     {"mem_inst_retired.all_loads", "mem_uops_retired.all_loads", "mem_inst_retired.loads"}},
     {"L1-dcache-stores",
      {"mem_inst_retired.all_stores", "mem_uops_retired.all_stores", "mem_inst_retired.stores"}},
 };

@@ -28,8 +28,8 @@ u64 code_bytes(u64 ram_bytes) {
 
 PhysMem::PhysMem(u64 size_bytes) : size_(page_ceil(size_bytes)) {
   ram_ = static_cast<u8*>(reserve(size_));
-  // A guest that walks through megabytes would otherwise miss the host TLB with every page; where the host has no huge
-  // pages this changes nothing.
+  // A guest that walks through megabytes would otherwise miss the host TLB with every page; where the host
+  // has no huge pages this changes nothing.
   ::madvise(ram_, size_, MADV_HUGEPAGE);
   try {
     codes_ = static_cast<PageCode*>(reserve(code_bytes(size_)));

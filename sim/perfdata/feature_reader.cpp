@@ -75,19 +75,19 @@ struct FeatureRow {
 };
 
 constexpr std::array kFeatures = {
-    FeatureRow{Feature::kBuildId,    "feature BUILD_ID",     take_build_ids                  },
-    FeatureRow{Feature::kHostname,   "feature HOSTNAME",     take_text<&Features::hostname>  },
-    FeatureRow{Feature::kOsRelease,  "feature OSRELEASE",    take_text<&Features::os_release>},
-    FeatureRow{Feature::kVersion,    "feature VERSION",      take_text<&Features::version>   },
-    FeatureRow{Feature::kArch,       "feature ARCH",         take_text<&Features::arch>      },
-    FeatureRow{Feature::kNrCpus,     "feature NRCPUS",       take_nr_cpus                    },
-    FeatureRow{Feature::kCpuDesc,    "feature CPUDESC",      take_text<&Features::cpu_desc>  },
-    FeatureRow{Feature::kCpuId,      "feature CPUID",        take_text<&Features::cpu_id>    },
-    FeatureRow{Feature::kTotalMem,   "feature TOTAL_MEM",    take_total_mem                  },
-    FeatureRow{Feature::kCmdline,    "feature CMDLINE",      take_cmdline                    },
-    FeatureRow{Feature::kEventDesc,  "feature EVENT_DESC",   take_event_names                },
-    FeatureRow{Feature::kSampleTime, "feature SAMPLE_TIME",  take_sample_time                },
-    FeatureRow{Feature::kCpuPmuCaps, "feature CPU_PMU_CAPS", take_caps                       },
+    FeatureRow{Feature::kBuildId, "feature BUILD_ID", take_build_ids},
+    FeatureRow{Feature::kHostname, "feature HOSTNAME", take_text<&Features::hostname>},
+    FeatureRow{Feature::kOsRelease, "feature OSRELEASE", take_text<&Features::os_release>},
+    FeatureRow{Feature::kVersion, "feature VERSION", take_text<&Features::version>},
+    FeatureRow{Feature::kArch, "feature ARCH", take_text<&Features::arch>},
+    FeatureRow{Feature::kNrCpus, "feature NRCPUS", take_nr_cpus},
+    FeatureRow{Feature::kCpuDesc, "feature CPUDESC", take_text<&Features::cpu_desc>},
+    FeatureRow{Feature::kCpuId, "feature CPUID", take_text<&Features::cpu_id>},
+    FeatureRow{Feature::kTotalMem, "feature TOTAL_MEM", take_total_mem},
+    FeatureRow{Feature::kCmdline, "feature CMDLINE", take_cmdline},
+    FeatureRow{Feature::kEventDesc, "feature EVENT_DESC", take_event_names},
+    FeatureRow{Feature::kSampleTime, "feature SAMPLE_TIME", take_sample_time},
+    FeatureRow{Feature::kCpuPmuCaps, "feature CPU_PMU_CAPS", take_caps},
 };
 
 void read_section(const InputFile& file, u32 bit, Section section, Features& out) {

@@ -86,20 +86,20 @@ struct FeatureRow {
 };
 
 constexpr std::array kFeatures = {
-    FeatureRow{Feature::kBuildId,     put_build_ids                      },
-    FeatureRow{Feature::kHostname,    put_text<&WriterConfig::hostname>  },
-    FeatureRow{Feature::kOsRelease,   put_text<&WriterConfig::os_release>},
-    FeatureRow{Feature::kVersion,     put_text<&WriterConfig::version>   },
-    FeatureRow{Feature::kArch,        put_text<&WriterConfig::arch>      },
-    FeatureRow{Feature::kNrCpus,      put_nr_cpus                        },
-    FeatureRow{Feature::kCpuDesc,     put_text<&WriterConfig::cpu_desc>  },
-    FeatureRow{Feature::kCpuId,       put_text<&WriterConfig::cpu_id>    },
-    FeatureRow{Feature::kTotalMem,    put_total_mem                      },
-    FeatureRow{Feature::kCmdline,     put_cmdline                        },
-    FeatureRow{Feature::kEventDesc,   put_event_desc                     },
-    FeatureRow{Feature::kBranchStack, put_branch_stack                   },
-    FeatureRow{Feature::kSampleTime,  put_sample_time                    },
-    FeatureRow{Feature::kCpuPmuCaps,  put_pmu_caps                       },
+    FeatureRow{Feature::kBuildId, put_build_ids},
+    FeatureRow{Feature::kHostname, put_text<&WriterConfig::hostname>},
+    FeatureRow{Feature::kOsRelease, put_text<&WriterConfig::os_release>},
+    FeatureRow{Feature::kVersion, put_text<&WriterConfig::version>},
+    FeatureRow{Feature::kArch, put_text<&WriterConfig::arch>},
+    FeatureRow{Feature::kNrCpus, put_nr_cpus},
+    FeatureRow{Feature::kCpuDesc, put_text<&WriterConfig::cpu_desc>},
+    FeatureRow{Feature::kCpuId, put_text<&WriterConfig::cpu_id>},
+    FeatureRow{Feature::kTotalMem, put_total_mem},
+    FeatureRow{Feature::kCmdline, put_cmdline},
+    FeatureRow{Feature::kEventDesc, put_event_desc},
+    FeatureRow{Feature::kBranchStack, put_branch_stack},
+    FeatureRow{Feature::kSampleTime, put_sample_time},
+    FeatureRow{Feature::kCpuPmuCaps, put_pmu_caps},
 };
 // The table of sections has them in ascending order of their bits.
 static_assert(std::ranges::is_sorted(kFeatures, {}, &FeatureRow::feature));

@@ -17,15 +17,11 @@ struct Row {
 
 // perf prints the branch stacks that are there and asks for none.
 constexpr std::array kRows = {
-    Row{ScriptField::kComm,    "comm",    kSampleTid   },
-    Row{ScriptField::kPid,     "pid",     kSampleTid   },
-    Row{ScriptField::kTid,     "tid",     kSampleTid   },
-    Row{ScriptField::kCpu,     "cpu",     kSampleCpu   },
-    Row{ScriptField::kTime,    "time",    kSampleTime  },
-    Row{ScriptField::kPeriod,  "period",  kSamplePeriod},
-    Row{ScriptField::kEvent,   "event",   0            },
-    Row{ScriptField::kIp,      "ip",      kSampleIp    },
-    Row{ScriptField::kBrstack, "brstack", 0            },
+    Row{ScriptField::kComm, "comm", kSampleTid},  Row{ScriptField::kPid, "pid", kSampleTid},
+    Row{ScriptField::kTid, "tid", kSampleTid},    Row{ScriptField::kCpu, "cpu", kSampleCpu},
+    Row{ScriptField::kTime, "time", kSampleTime}, Row{ScriptField::kPeriod, "period", kSamplePeriod},
+    Row{ScriptField::kEvent, "event", 0},         Row{ScriptField::kIp, "ip", kSampleIp},
+    Row{ScriptField::kBrstack, "brstack", 0},
 };
 static_assert(kRows.size() == static_cast<std::size_t>(ScriptField::kCount));
 

@@ -244,13 +244,11 @@ int Writer::complete(const Mark& end, WriteSummary& kept) {
 
   const u64 entry_size = kAttrSizeWritten + sizeof(Section);
   Encoder prefix;
-  prefix.put(FileHeader{
-      .attr_size = entry_size,
-      .attrs = {attrs_offset(),              attrs_.size() * entry_size},
-      .data = {data_offset(),                           end.offset - data_offset()},
-      .event_types = {                                                    },
-      .features = features.bits
-  });
+  prefix.put(FileHeader{.attr_size = entry_size,
+                        .attrs = {attrs_offset(), attrs_.size() * entry_size},
+                        .data = {data_offset(), end.offset - data_offset()},
+                        .event_types = {},
+                        .features = features.bits});
   prefix.put_all(std::span<const u64>(ids_));
   for (std::size_t i = 0; i < attrs_.size(); ++i) {
     prefix.put_all(std::as_bytes(std::span(&attrs_[i], 1)).first(kAttrSizeWritten));

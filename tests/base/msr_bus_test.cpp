@@ -24,42 +24,40 @@ constexpr u32 kBank = 0x200;
 constexpr u32 kFixed = 0x300;
 constexpr u32 kSticky = 0x301;
 
-constexpr std::array<MsrDef, 4> kRows = {
-    {
-     {.index = kControl,
-         .name = "DEV_CONTROL",
-         .writable = 0xff0f,
-         .reset = 0x8,
-         .read = [](const void* self, u32) { return Device::of(self).control; },
-         .write =
-             [](void* self, u32, u64 value) {
-               if (value == 0xf) return MsrFault::kValue;
-               Device::of(self).control = value;
-               return MsrFault::kNone;
-             }},
-     {.index = kBank,
-         .count = 3,
-         .name = "DEV_BANK_#_VALUE",
-         .writable = ~u64{0},
-         .read = [](const void* self, u32 i) { return Device::of(self).bank.at(i); },
-         .write =
-             [](void* self, u32 i, u64 value) {
-               Device::of(self).bank.at(i) = value;
-               return MsrFault::kNone;
-             }},
-     {.index = kFixed, .name = "DEV_FIXED", .read = [](const void*, u32) { return u64{42}; }},
-     {.index = kSticky,
-         .name = "DEV_STICKY",
-         .writable = 0xf0,
-         .ignore_others = true,
-         .read = [](const void* self, u32) { return Device::of(self).sticky; },
-         .write =
-             [](void* self, u32, u64 value) {
-               Device::of(self).sticky = value;
-               return MsrFault::kNone;
-             }},
-     }
-};
+constexpr std::array<MsrDef, 4> kRows = {{
+    {.index = kControl,
+     .name = "DEV_CONTROL",
+     .writable = 0xff0f,
+     .reset = 0x8,
+     .read = [](const void* self, u32) { return Device::of(self).control; },
+     .write =
+         [](void* self, u32, u64 value) {
+           if (value == 0xf) return MsrFault::kValue;
+           Device::of(self).control = value;
+           return MsrFault::kNone;
+         }},
+    {.index = kBank,
+     .count = 3,
+     .name = "DEV_BANK_#_VALUE",
+     .writable = ~u64{0},
+     .read = [](const void* self, u32 i) { return Device::of(self).bank.at(i); },
+     .write =
+         [](void* self, u32 i, u64 value) {
+           Device::of(self).bank.at(i) = value;
+           return MsrFault::kNone;
+         }},
+    {.index = kFixed, .name = "DEV_FIXED", .read = [](const void*, u32) { return u64{42}; }},
+    {.index = kSticky,
+     .name = "DEV_STICKY",
+     .writable = 0xf0,
+     .ignore_others = true,
+     .read = [](const void* self, u32) { return Device::of(self).sticky; },
+     .write =
+         [](void* self, u32, u64 value) {
+           Device::of(self).sticky = value;
+           return MsrFault::kNone;
+         }},
+}};
 
 class MsrBusTest : public testing::Test {
  protected:
@@ -129,14 +127,10 @@ TEST_F(MsrBusTest, lists_every_register_by_index) {
 
 TEST_F(MsrBusTest, refuses_overlapping_rows) {
   const auto read = [](const void*, u32) { return u64{0}; };
-  for (const auto& [index, count, overlaps] : {
-           std::tuple{kBank - 1,    1u,   false},
-           std::tuple{kBank - 1,    2u,   true },
-           std::tuple{kBank + 1,    1u,   true },
-           std::tuple{kBank + 2,    5u,   true },
-           std::tuple{kBank + 3,    5u,   false},
-           std::tuple{kControl - 5, 600u, true }
-  }) {
+  for (const auto& [index, count, overlaps] :
+       {std::tuple{kBank - 1, 1u, false}, std::tuple{kBank - 1, 2u, true}, std::tuple{kBank + 1, 1u, true},
+        std::tuple{kBank + 2, 5u, true}, std::tuple{kBank + 3, 5u, false},
+        std::tuple{kControl - 5, 600u, true}}) {
     MsrBus fresh;
     fresh.attach(kRows, &device);
     const std::array<MsrDef, 1> row = {{{.index = index, .count = count, .name = "OTHER_#", .read = read}}};

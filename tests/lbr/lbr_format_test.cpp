@@ -22,22 +22,22 @@ struct Row {
   u64 from, to, info;
 };
 const Row kRows[] = {
-    {LbrFormat::kOffsets32, entry(0x12345678, 0x9abcdef0, 7,      true,  true,  true),  0x9abcdef012345678,    0,                     0},
-    {LbrFormat::kLinear,    entry(kUser,      kKernel,    7,      true,  true,  true),  kUser,                 kKernel,               0},
-    {LbrFormat::kOffsets64, entry(kKernel,    kUser,      7,      true,  true,  true),  kKernel,               kUser,                 0},
-    {LbrFormat::kFlags,     entry(kUser,      kKernel,    7,      true,  true,  true),  0x8000'5555'5540'1136, kKernel,               0},
-    {LbrFormat::kFlags,     entry(kKernel,    kUser,      7,      false, true,  true),  0x7fff'ffff'8100'1234, kUser,                 0},
-    {LbrFormat::kFlagsTsx,  entry(kUser,      kUser,      7,      true,  true,  true),  0xe000'5555'5540'1136, kUser,                 0},
-    {LbrFormat::kFlagsTsx,  entry(kKernel,    kUser,      7,      false, true,  false), 0x5fff'ffff'8100'1234, kUser,                 0},
-    {LbrFormat::kInfo,      entry(kKernel,    kUser,      0x1234, true,  true,  false), kKernel,               kUser,
-     0xc000'0000'0000'1234                                                                                                             },
-    {LbrFormat::kInfo,      entry(kUser,      kKernel,    0xffff, false, false, true),  kUser,                 kKernel,
-     0x2000'0000'0000'ffff                                                                                                             },
-    {LbrFormat::kTime,      entry(kKernel,    kKernel,    0xabcd, true,  true,  true),  kKernel,               0xabcd'ffff'8100'1234, 0},
-    {LbrFormat::kTime,      entry(kKernel,    kUser,      1,      false, false, false), 0x7fff'ffff'8100'1234,
-     0x0001'5555'5540'1136,                                                                                                           0},
-    {LbrFormat::kInfoNoTsx, entry(kKernel,    kUser,      9,      true,  true,  true),  kKernel,               kUser,
-     0x8000'0000'0000'0009                                                                                                             },
+    {LbrFormat::kOffsets32, entry(0x12345678, 0x9abcdef0, 7, true, true, true), 0x9abcdef012345678, 0, 0},
+    {LbrFormat::kLinear, entry(kUser, kKernel, 7, true, true, true), kUser, kKernel, 0},
+    {LbrFormat::kOffsets64, entry(kKernel, kUser, 7, true, true, true), kKernel, kUser, 0},
+    {LbrFormat::kFlags, entry(kUser, kKernel, 7, true, true, true), 0x8000'5555'5540'1136, kKernel, 0},
+    {LbrFormat::kFlags, entry(kKernel, kUser, 7, false, true, true), 0x7fff'ffff'8100'1234, kUser, 0},
+    {LbrFormat::kFlagsTsx, entry(kUser, kUser, 7, true, true, true), 0xe000'5555'5540'1136, kUser, 0},
+    {LbrFormat::kFlagsTsx, entry(kKernel, kUser, 7, false, true, false), 0x5fff'ffff'8100'1234, kUser, 0},
+    {LbrFormat::kInfo, entry(kKernel, kUser, 0x1234, true, true, false), kKernel, kUser,
+     0xc000'0000'0000'1234},
+    {LbrFormat::kInfo, entry(kUser, kKernel, 0xffff, false, false, true), kUser, kKernel,
+     0x2000'0000'0000'ffff},
+    {LbrFormat::kTime, entry(kKernel, kKernel, 0xabcd, true, true, true), kKernel, 0xabcd'ffff'8100'1234, 0},
+    {LbrFormat::kTime, entry(kKernel, kUser, 1, false, false, false), 0x7fff'ffff'8100'1234,
+     0x0001'5555'5540'1136, 0},
+    {LbrFormat::kInfoNoTsx, entry(kKernel, kUser, 9, true, true, true), kKernel, kUser,
+     0x8000'0000'0000'0009},
 };
 
 TEST(LbrFormat, places_every_field_where_the_manual_does) {
@@ -81,15 +81,9 @@ TEST(LbrFormat, refuses_addresses_that_are_not_sign_extended) {
   const struct {
     LbrFormat format;
     unsigned from_top, to_top;
-  } rows[] = {
-      {LbrFormat::kLinear,    63, 63},
-      {LbrFormat::kOffsets64, 63, 63},
-      {LbrFormat::kFlags,     62, 63},
-      {LbrFormat::kFlagsTsx,  60, 63},
-      {LbrFormat::kInfo,      63, 63},
-      {LbrFormat::kTime,      62, 47},
-      {LbrFormat::kInfoNoTsx, 63, 63}
-  };
+  } rows[] = {{LbrFormat::kLinear, 63, 63},   {LbrFormat::kOffsets64, 63, 63}, {LbrFormat::kFlags, 62, 63},
+              {LbrFormat::kFlagsTsx, 60, 63}, {LbrFormat::kInfo, 63, 63},      {LbrFormat::kTime, 62, 47},
+              {LbrFormat::kInfoNoTsx, 63, 63}};
   for (const auto& row : rows) {
     for (const u64 address : {kUser, kKernel}) {
       for (unsigned bit = 48; bit < 64; ++bit) {
@@ -107,10 +101,8 @@ TEST(LbrFormat, refuses_addresses_that_are_not_sign_extended) {
 }
 
 TEST(LbrFormat, info_takes_count_and_flags_only) {
-  for (const auto& [format, allowed] : {
-           std::pair{LbrFormat::kInfo,      0xe000'0000'0000'ffff},
-           std::pair{LbrFormat::kInfoNoTsx, 0x8000'0000'0000'ffff}
-  }) {
+  for (const auto& [format, allowed] : {std::pair{LbrFormat::kInfo, 0xe000'0000'0000'ffff},
+                                        std::pair{LbrFormat::kInfoNoTsx, 0x8000'0000'0000'ffff}}) {
     for (unsigned bit = 0; bit < 64; ++bit) {
       Entry e;
       const bool legal = ((allowed >> bit) & 1) != 0;

@@ -29,15 +29,13 @@ TEST(LbrSelect, each_type_bit_drops_its_class_at_every_privilege) {
   const struct {
     u64 bit;
     std::vector<BranchKind> drops;
-  } rows[] = {
-      {select::kJcc,         {BranchKind::kJcc}    },
-      {select::kNearRelCall, {BranchKind::kRelCall}},
-      {select::kNearIndCall, {BranchKind::kIndCall}},
-      {select::kNearRet,     {BranchKind::kRet}    },
-      {select::kNearIndJmp,  {BranchKind::kIndJmp} },
-      {select::kNearRelJmp,  {BranchKind::kRelJmp} },
-      {select::kFarBranch,   far                   }
-  };
+  } rows[] = {{select::kJcc, {BranchKind::kJcc}},
+              {select::kNearRelCall, {BranchKind::kRelCall}},
+              {select::kNearIndCall, {BranchKind::kIndCall}},
+              {select::kNearRet, {BranchKind::kRet}},
+              {select::kNearIndJmp, {BranchKind::kIndJmp}},
+              {select::kNearRelJmp, {BranchKind::kRelJmp}},
+              {select::kFarBranch, far}};
   for (const auto& row : rows) {
     for (unsigned k = 0; k < kKinds; ++k) {
       const auto kind = static_cast<BranchKind>(k);

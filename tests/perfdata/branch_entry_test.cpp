@@ -12,16 +12,16 @@ TEST(BranchEntry, flags_lie_where_perf_event_h_has_them) {
     u64 word;
   };
   const Row rows[] = {
-      {"none",         {},                                              0                   },
-      {"mispredicted", {.mispredicted = true},                          1                   },
-      {"predicted",    {.predicted = true},                             2                   },
-      {"in_tx",        {.in_tx = true},                                 4                   },
-      {"abort",        {.abort = true},                                 8                   },
-      {"cycles",       {.cycles = 0x1234},                              0x12340             },
-      {"type",         {.type = BranchType::kNoTx},                     14u << 20           },
-      {"spec",         {.spec = 3},                                     3u << 24            },
-      {"new_type",     {.type = BranchType::kExtendAbi, .new_type = 9}, 15u << 20 | 9u << 26},
-      {"priv",         {.priv = 3},                                     u64{3} << 30        },
+      {"none", {}, 0},
+      {"mispredicted", {.mispredicted = true}, 1},
+      {"predicted", {.predicted = true}, 2},
+      {"in_tx", {.in_tx = true}, 4},
+      {"abort", {.abort = true}, 8},
+      {"cycles", {.cycles = 0x1234}, 0x12340},
+      {"type", {.type = BranchType::kNoTx}, 14u << 20},
+      {"spec", {.spec = 3}, 3u << 24},
+      {"new_type", {.type = BranchType::kExtendAbi, .new_type = 9}, 15u << 20 | 9u << 26},
+      {"priv", {.priv = 3}, u64{3} << 30},
   };
   for (const Row& row : rows) {
     EXPECT_EQ(row.flags.pack(), row.word) << row.name;

@@ -50,17 +50,14 @@ Outcome record(const std::string& path, std::size_t samples, std::size_t events)
   Writer writer(example_config(path, events));
   outcome.first_error = error_of([&] {
     writer.comm(1, 1, "program", true, 0);
-    writer.mmap2(
-        {
-            .pid = 1,
-            .tid = 1,
-            .addr = 0x400000,
-            .len = 4096,
-            .prot = 5,
-            .filename = "/bin/program",
-            .build_id = BuildId{.bytes = {1}, .size = 20}
-    },
-        0);
+    writer.mmap2({.pid = 1,
+                  .tid = 1,
+                  .addr = 0x400000,
+                  .len = 4096,
+                  .prot = 5,
+                  .filename = "/bin/program",
+                  .build_id = BuildId{.bytes = {1}, .size = 20}},
+                 0);
     for (std::size_t i = 1; i <= samples; ++i) {
       const auto branches = random_branches(random, 32);
       writer.sample({.event = i % events, .time = i, .branches = branches});

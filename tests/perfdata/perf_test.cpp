@@ -217,9 +217,7 @@ TEST_F(Perf, report_shows_the_branches) {
 TEST_F(Perf, report_splits_by_event) {
   WriterConfig config = example_config(path_, 2);
   Writer writer(config);
-  const std::array<BranchEntry, 1> branches = {
-      BranchEntry{0x401000, 0x402000, 2}
-  };
+  const std::array<BranchEntry, 1> branches = {BranchEntry{0x401000, 0x402000, 2}};
   for (u64 i = 0; i < 300; ++i) {
     writer.sample(
         {.event = i % 3 == 0 ? 1u : 0u, .ip = 1, .pid = 1, .tid = 1, .time = i, .branches = branches});

@@ -28,12 +28,10 @@ struct RawFile {
     const u64 ids_at = sizeof(FileHeader) + attrs.size() * entry;
     const u64 data_at = ids_at + attrs.size() * 16;
     Encoder out;
-    out.put(FileHeader{
-        .attr_size = entry,
-        .attrs = {sizeof(FileHeader), attrs.size() * entry},
-        .data = {data_at,                  data.size()},
-        .event_types = {                            }
-    });
+    out.put(FileHeader{.attr_size = entry,
+                       .attrs = {sizeof(FileHeader), attrs.size() * entry},
+                       .data = {data_at, data.size()},
+                       .event_types = {}});
     for (std::size_t i = 0; i < attrs.size(); ++i) {
       Attr attr = attrs[i];
       attr.size = attr_size;

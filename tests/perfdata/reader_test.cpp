@@ -118,9 +118,7 @@ TEST(Reader, every_field_of_a_sample_is_found_in_its_place) {
   EXPECT_EQ(sample.callchain, (std::vector<u64>{0xa01, 0xa02}));
   EXPECT_EQ(sample.raw, std::vector<u8>(4, 0xb0));
   EXPECT_EQ(sample.hw_index, 0xc00u);
-  EXPECT_EQ(sample.branches, (std::vector<BranchEntry>{
-                                 {0xc01, 0xc02, 2}
-  }));
+  EXPECT_EQ(sample.branches, (std::vector<BranchEntry>{{0xc01, 0xc02, 2}}));
   EXPECT_EQ(sample.branch_counters, std::vector<u64>{0xc04});
   EXPECT_EQ(sample.user_abi, 2u);
   EXPECT_EQ(sample.user_regs, (std::vector<u64>{0xd01, 0xd02}));
@@ -219,10 +217,7 @@ TEST(Reader, passes_over_what_it_does_not_know_and_counts_it) {
   u64 samples = 0;
   while (const Record* record = reader.next()) samples += std::holds_alternative<SampleRecord>(record->body);
   EXPECT_EQ(samples, 2u);
-  EXPECT_EQ(reader.passed_over(), (std::map<u32, u64>{
-                                      {71,   1},
-                                      {1234, 2}
-  }));
+  EXPECT_EQ(reader.passed_over(), (std::map<u32, u64>{{71, 1}, {1234, 2}}));
 }
 
 TEST(Reader, refuses_other_kinds_of_file_by_name) {
@@ -234,16 +229,16 @@ TEST(Reader, refuses_other_kinds_of_file_by_name) {
     const char* said;
   };
   const Row rows[] = {
-      {"empty",      {},                  "offset 0x0: header: expected a range within the file's 0 bytes, found 16 bytes at 0x0"},
+      {"empty", {}, "offset 0x0: header: expected a range within the file's 0 bytes, found 16 bytes at 0x0"},
       {"text",
        {0x6568206f6c6c6568, 0x2e6572},
-       "expected PERFILE2 in little-endian order, found 0x6568206f6c6c6568"                                                      },
-      {"big-endian", {kMagicSwapped, 0},  "big-endian machine, which is not read yet"                                            },
-      {"version 1",  {kMagicVersion1, 0}, "PERFFILE, the format before"                                                          },
+       "expected PERFILE2 in little-endian order, found 0x6568206f6c6c6568"},
+      {"big-endian", {kMagicSwapped, 0}, "big-endian machine, which is not read yet"},
+      {"version 1", {kMagicVersion1, 0}, "PERFFILE, the format before"},
       {"pipe",
        {kMagic, 16},
-       "offset 0x8: header: size: expected 104, found 16: pipe mode, which is not read yet"                                      },
-      {"short",      {kMagic, 104, 0},    "within the file's 24 bytes, found 104 bytes at 0x0"                                   },
+       "offset 0x8: header: size: expected 104, found 16: pipe mode, which is not read yet"},
+      {"short", {kMagic, 104, 0}, "within the file's 24 bytes, found 104 bytes at 0x0"},
   };
   for (const Row& row : rows) {
     write_file(path, std::as_bytes(std::span(row.words)));

@@ -21,11 +21,11 @@ TEST(Script, an_entry_prints_each_of_its_fields) {
     const char* text;
   };
   const Row rows[] = {
-      {{},                                                "0x40062f/0x4005b0/-/-/-/0/"        },
-      {{.predicted = true, .cycles = 9},                  "0x40062f/0x4005b0/P/-/-/9/"        },
-      {{.mispredicted = true, .cycles = 65535},           "0x40062f/0x4005b0/M/-/-/65535/"    },
-      {{.predicted = true, .in_tx = true, .abort = true}, "0x40062f/0x4005b0/P/X/A/0/"        },
-      {{.predicted = true, .type = BranchType::kCond},    "0x40062f/0x4005b0/P/-/-/0/COND"    },
+      {{}, "0x40062f/0x4005b0/-/-/-/0/"},
+      {{.predicted = true, .cycles = 9}, "0x40062f/0x4005b0/P/-/-/9/"},
+      {{.mispredicted = true, .cycles = 65535}, "0x40062f/0x4005b0/M/-/-/65535/"},
+      {{.predicted = true, .in_tx = true, .abort = true}, "0x40062f/0x4005b0/P/X/A/0/"},
+      {{.predicted = true, .type = BranchType::kCond}, "0x40062f/0x4005b0/P/-/-/0/COND"},
       {{.predicted = true, .type = BranchType::kIndCall}, "0x40062f/0x4005b0/P/-/-/0/IND_CALL"},
   };
   for (const Row& row : rows) EXPECT_EQ(entry_text({0x40062f, 0x4005b0, row.flags.pack()}), row.text);
@@ -37,10 +37,8 @@ class ScriptFile : public ::testing::Test {
   void write() const {
     Writer writer(example_config(path_));
     writer.comm(7, 7, "program", true, 0);
-    const std::array<BranchEntry, 2> branches = {
-        BranchEntry{0x401000, 0x402000, 2},
-        BranchEntry{0x403000, 0x404000, 1}
-    };
+    const std::array<BranchEntry, 2> branches = {BranchEntry{0x401000, 0x402000, 2},
+                                                 BranchEntry{0x403000, 0x404000, 1}};
     writer.sample(
         {.ip = 0x402004, .pid = 7, .tid = 8, .time = 1'000'002'999, .period = 10007, .branches = branches});
     writer.sample({.ip = 0x402004, .pid = 7, .tid = 7, .time = 2'000'000'000, .cpu = 3, .period = 1});

@@ -67,9 +67,7 @@ WriterConfig example_config(const std::string& path, std::size_t events) {
   config.nr_cpus = 2;
   config.mem_kb = 4096;
   config.cmdline = {"lastbranch", "record", "-b"};
-  config.pmu_caps = {
-      {"branches", "32"}
-  };
+  config.pmu_caps = {{"branches", "32"}};
   return config;
 }
 

@@ -10,10 +10,8 @@
 namespace lastbranch::perfdata::test {
 namespace {
 
-const BuildId kBuildId{
-    .bytes = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20},
-      .size = 20
-};
+const BuildId kBuildId{.bytes = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20},
+                       .size = 20};
 
 std::vector<Record> read_all(const std::string& path) {
   Reader reader(path);
@@ -53,8 +51,7 @@ TEST(Writer, what_is_written_is_read_back) {
   writer.fork(9, 10, 7, 8, 13);
   const std::array<BranchEntry, 2> branches = {
       BranchEntry{0x400010, 0x400020, BranchFlags{.predicted = true, .cycles = 3}.pack()},
-      BranchEntry{0x400030, 0x400000, BranchFlags{.mispredicted = true}.pack()          }
-  };
+      BranchEntry{0x400030, 0x400000, BranchFlags{.mispredicted = true}.pack()}};
   writer.sample(
       {.ip = 0x400024, .pid = 7, .tid = 8, .time = 14, .cpu = 1, .period = 10007, .branches = branches});
   writer.exit(7, 8, 1, 1, 15);
@@ -131,9 +128,7 @@ TEST(Writer, features_are_those_of_the_configuration) {
   EXPECT_EQ(features.mem_kb, 4096u);
   EXPECT_EQ(features.cmdline, (std::vector<std::string>{"lastbranch", "record", "-b"}));
   EXPECT_EQ(features.sample_time, std::pair(u64{5}, u64{9}));
-  EXPECT_EQ(features.pmu_caps, (std::vector<std::pair<std::string, std::string>>{
-                                   {"branches", "32"}
-  }));
+  EXPECT_EQ(features.pmu_caps, (std::vector<std::pair<std::string, std::string>>{{"branches", "32"}}));
   ASSERT_EQ(features.build_ids.size(), 1u) << "a file mapped twice is listed once";
   EXPECT_EQ(features.build_ids[0].filename, "/bin/program");
   EXPECT_EQ(features.build_ids[0].build_id, kBuildId);
@@ -166,9 +161,7 @@ TEST(Writer, events_with_and_without_branch_stacks_share_a_file) {
   config.events[1].branch_sample_type = 0;
   config.events[2].branch_sample_type |= kBranchHwIndex;
   Writer writer(config);
-  const std::array<BranchEntry, 1> branches = {
-      BranchEntry{1, 2, 2}
-  };
+  const std::array<BranchEntry, 1> branches = {BranchEntry{1, 2, 2}};
   for (std::size_t i = 0; i < 3; ++i)
     writer.sample({.event = i, .time = i, .branches = branches, .hw_index = 5});
   writer.finish();

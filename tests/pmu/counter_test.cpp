@@ -60,10 +60,7 @@ TEST(Counter, counts_only_its_contexts_while_running) {
 
 TEST(Counter, subtracts_what_its_formula_subtracts) {
   Ledger ledger;
-  const Formula not_taken = {
-      {Ev::kCondBranches},
-      { Ev::kCondTaken,             true}
-  };
+  const Formula not_taken = {{Ev::kCondBranches}, {Ev::kCondTaken, true}};
   Counter counter(ledger, not_taken, kAllContexts, kMost);
   counter.start();
   ledger.add(Ev::kCondBranches, 100);
@@ -76,15 +73,13 @@ TEST(Counter, overflows_at_the_instruction_a_watchful_counter_names) {
     Formula formula;
     CtxSet contexts;
     u64 period;
-  } rows[] = {
-      {Ev::kInstructions,                             kAllContexts,           1    },
-      {Ev::kInstructions,                             kAllContexts,           997  },
-      {Ev::kInstructions,                             only(Ctx::kHostUser),   1000 },
-      {Ev::kCycles,                                   kAllContexts,           12345},
-      {Ev::kCycles,                                   only(Ctx::kHostKernel), 5    },
-      {Ev::kTakenBranches,                            kAllContexts,           101  },
-      {{{Ev::kCondBranches}, {Ev::kCondTaken, true}}, only(Ctx::kHostUser),   77   }
-  };
+  } rows[] = {{Ev::kInstructions, kAllContexts, 1},
+              {Ev::kInstructions, kAllContexts, 997},
+              {Ev::kInstructions, only(Ctx::kHostUser), 1000},
+              {Ev::kCycles, kAllContexts, 12345},
+              {Ev::kCycles, only(Ctx::kHostKernel), 5},
+              {Ev::kTakenBranches, kAllContexts, 101},
+              {{{Ev::kCondBranches}, {Ev::kCondTaken, true}}, only(Ctx::kHostUser), 77}};
   constexpr u64 kRun = 200'000;
   for (const auto& row : rows) {
     // The watchful one: looks after every instruction.

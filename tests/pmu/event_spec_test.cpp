@@ -31,18 +31,18 @@ TEST(EventSpec, takes_names_aliases_and_codes) {
     u32 type;
     u64 config;
   } rows[] = {
-      {"cycles",                         "cpu_clk_unhalted.thread",      0, 0     },
-      {"instructions",                   "inst_retired.any",             0, 1     },
-      {"branch-instructions",            "br_inst_retired.all_branches", 0, 4     },
-      {"inst_retired.any",               "inst_retired.any",             4, 0xc0  },
-      {"cpu_clk_unhalted.thread",        "cpu_clk_unhalted.thread",      4, 0x3c  },
-      {"br_inst_retired.near_taken",     "br_inst_retired.near_taken",   4, 0x20c4},
-      {"r20c4",                          "br_inst_retired.near_taken",   4, 0x20c4},
-      {"r00C4",                          "br_inst_retired.all_branches", 4, 0xc4  },
-      {"cpu/event=0xc4,umask=0x20/",     "br_inst_retired.near_taken",   4, 0x20c4},
-      {"cpu/event=0xC4/",                "br_inst_retired.all_branches", 4, 0xc4  },
-      {"cpu/cycles/",                    "cpu_clk_unhalted.thread",      0, 0     },
-      {"cpu/br_inst_retired.near_call/", "br_inst_retired.near_call",    4, 0x02c4},
+      {"cycles", "cpu_clk_unhalted.thread", 0, 0},
+      {"instructions", "inst_retired.any", 0, 1},
+      {"branch-instructions", "br_inst_retired.all_branches", 0, 4},
+      {"inst_retired.any", "inst_retired.any", 4, 0xc0},
+      {"cpu_clk_unhalted.thread", "cpu_clk_unhalted.thread", 4, 0x3c},
+      {"br_inst_retired.near_taken", "br_inst_retired.near_taken", 4, 0x20c4},
+      {"r20c4", "br_inst_retired.near_taken", 4, 0x20c4},
+      {"r00C4", "br_inst_retired.all_branches", 4, 0xc4},
+      {"cpu/event=0xc4,umask=0x20/", "br_inst_retired.near_taken", 4, 0x20c4},
+      {"cpu/event=0xC4/", "br_inst_retired.all_branches", 4, 0xc4},
+      {"cpu/cycles/", "cpu_clk_unhalted.thread", 0, 0},
+      {"cpu/br_inst_retired.near_call/", "br_inst_retired.near_call", 4, 0x02c4},
   };
   for (const auto& row : rows) {
     const EventSpec spec = parse(row.text);
@@ -61,18 +61,12 @@ TEST(EventSpec, modifiers_choose_contexts) {
     bool user_only, kernel_only;
     u8 precise;
   } rows[] = {
-      {"cycles:u",      kUser,          true,  false, 0},
-      {"cycles:k",      kKernel,        false, true,  0},
-      {"cycles:uk",     kAllContexts,   false, false, 0},
-      {"cycles:H",      kHost,          false, false, 0},
-      {"cycles:G",      kGuest,         false, false, 0},
-      {"cycles:Gu",     kGuest & kUser, true,  false, 0},
-      {"cycles:upp",    kUser,          true,  false, 2},
-      {"cycles:ppp",    kAllContexts,   false, false, 3},
-      {"cycles:P",      kAllContexts,   false, false, 3},
-      {"cycles:",       kAllContexts,   false, false, 0},
-      {"cpu/cycles/u",  kUser,          true,  false, 0},
-      {"cpu/cycles/:k", kKernel,        false, true,  0},
+      {"cycles:u", kUser, true, false, 0},          {"cycles:k", kKernel, false, true, 0},
+      {"cycles:uk", kAllContexts, false, false, 0}, {"cycles:H", kHost, false, false, 0},
+      {"cycles:G", kGuest, false, false, 0},        {"cycles:Gu", kGuest & kUser, true, false, 0},
+      {"cycles:upp", kUser, true, false, 2},        {"cycles:ppp", kAllContexts, false, false, 3},
+      {"cycles:P", kAllContexts, false, false, 3},  {"cycles:", kAllContexts, false, false, 0},
+      {"cpu/cycles/u", kUser, true, false, 0},      {"cpu/cycles/:k", kKernel, false, true, 0},
   };
   for (const auto& row : rows) {
     const EventSpec spec = parse(row.text);
@@ -102,20 +96,20 @@ TEST(EventSpec, errors_name_what_is_wrong_and_what_is_close) {
     std::string_view text;
     std::vector<std::string_view> says;
   } rows[] = {
-      {"cylces",                     {"'cylces'", "skylake", "cycles"}},
-      {"near_taken",                 {"br_inst_retired.near_taken"}   },
-      {"br_inst_retired.near_takne", {"br_inst_retired.near_taken"}   },
-      {"zzzzzzzzzzzz",               {"list events"}                  },
-      {"cycles:x",                   {"'x'", "u, k, H, G, p or P"}    },
-      {"cycles:pppp",                {"at most three"}                },
-      {"r1234",                      {"0x34", "0x12"}                 },
-      {"rffffffffffffffffff",        {"no 'rffffffffffffffffff'"}     },
-      {"cpu/event=0xc4",             {"second '/'"}                   },
-      {"cpu/event=0x1ff/",           {"event", "0xff"}                },
-      {"cpu/event=zz/",              {"'event=zz'"}                   },
-      {"cpu/foo=1/",                 {"'foo=1'"}                      },
-      {"cycles,,branches",           {"''"}                           },
-      {"",                           {"''"}                           },
+      {"cylces", {"'cylces'", "skylake", "cycles"}},
+      {"near_taken", {"br_inst_retired.near_taken"}},
+      {"br_inst_retired.near_takne", {"br_inst_retired.near_taken"}},
+      {"zzzzzzzzzzzz", {"list events"}},
+      {"cycles:x", {"'x'", "u, k, H, G, p or P"}},
+      {"cycles:pppp", {"at most three"}},
+      {"r1234", {"0x34", "0x12"}},
+      {"rffffffffffffffffff", {"no 'rffffffffffffffffff'"}},
+      {"cpu/event=0xc4", {"second '/'"}},
+      {"cpu/event=0x1ff/", {"event", "0xff"}},
+      {"cpu/event=zz/", {"'event=zz'"}},
+      {"cpu/foo=1/", {"'foo=1'"}},
+      {"cycles,,branches", {"''"}},
+      {"", {"''"}},
   };
   for (const auto& row : rows) {
     const std::string error = error_of(row.text);

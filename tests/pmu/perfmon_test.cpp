@@ -64,28 +64,21 @@ TEST(Perfmon, every_row_has_the_published_code) {
   const struct {
     EventList list;
     std::string_view file;
-  } rows[] = {
-      {EventList::kNehalem,     "NehalemEP"    },
-      {EventList::kNehalem,     "WestmereEP-DP"},
-      {EventList::kSandyBridge, "sandybridge"  },
-      {EventList::kSandyBridge, "ivybridge"    },
-      {EventList::kHaswell,     "haswell"      },
-      {EventList::kHaswell,     "broadwell"    },
-      {EventList::kSkylake,     "skylake"      },
-      {EventList::kSkylake,     "skylakex"     }
-  };
+  } rows[] = {{EventList::kNehalem, "NehalemEP"},       {EventList::kNehalem, "WestmereEP-DP"},
+              {EventList::kSandyBridge, "sandybridge"}, {EventList::kSandyBridge, "ivybridge"},
+              {EventList::kHaswell, "haswell"},         {EventList::kHaswell, "broadwell"},
+              {EventList::kSkylake, "skylake"},         {EventList::kSkylake, "skylakex"}};
   // What older lists publish otherwise: they give fixed counters no code; mispredictions are the
   // architectural event.
   const std::set<std::pair<std::string_view, std::string_view>> exceptions = {
-      {"NehalemEP",     "inst_retired.any"            },
-      {"WestmereEP-DP", "inst_retired.any"            },
-      {"NehalemEP",     "cpu_clk_unhalted.thread"     },
-      {"WestmereEP-DP", "cpu_clk_unhalted.thread"     },
-      {"NehalemEP",     "cpu_clk_unhalted.ref"        },
-      {"WestmereEP-DP", "cpu_clk_unhalted.ref"        },
-      {"NehalemEP",     "br_misp_retired.all_branches"},
-      {"WestmereEP-DP", "br_misp_retired.all_branches"}
-  };
+      {"NehalemEP", "inst_retired.any"},
+      {"WestmereEP-DP", "inst_retired.any"},
+      {"NehalemEP", "cpu_clk_unhalted.thread"},
+      {"WestmereEP-DP", "cpu_clk_unhalted.thread"},
+      {"NehalemEP", "cpu_clk_unhalted.ref"},
+      {"WestmereEP-DP", "cpu_clk_unhalted.ref"},
+      {"NehalemEP", "br_misp_retired.all_branches"},
+      {"WestmereEP-DP", "br_misp_retired.all_branches"}};
   for (const auto& row : rows) {
     const auto file = perfmon_folder() / (std::string(row.file) + "_core.json.gz");
     if (!std::filesystem::exists(file)) GTEST_SKIP() << "no perfmon lists at " << perfmon_folder();

@@ -1,4 +1,4 @@
-"""What the tests of real programs share: the simulator, where its reference material is, and a scratch folder."""
+"""What the tests of real programs share: the simulator, the reference material, a folder of inputs."""
 
 from __future__ import annotations
 
@@ -31,10 +31,8 @@ def shared() -> pathlib.Path:
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder with the input files that the programs read."""
     folder = tmp_path_factory.mktemp("programs")
-    words = (
-        "the quick brown fox jumps over the lazy dog while seven wizards hex a big jar of pickled mud".split()
-    )
-    lines = []
+    words = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "seven", "wizards", "mud"]
+    lines: list[str] = []
     state = 12345
     while sum(map(len, lines)) < 50_000:
         line = []

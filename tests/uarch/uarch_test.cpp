@@ -22,16 +22,16 @@ struct LbrRow {
   bool drops_calls;
 };
 constexpr LbrRow kLbrRows[] = {
-    {"core2",       4,  1, 0x40,  0x60,  false, 0,     false},
-    {"nehalem",     16, 3, 0x680, 0x6c0, true,  0x1ff, true },
-    {"westmere",    16, 3, 0x680, 0x6c0, true,  0x1ff, true },
-    {"sandybridge", 16, 3, 0x680, 0x6c0, true,  0x1ff, false},
-    {"ivybridge",   16, 3, 0x680, 0x6c0, true,  0x1ff, false},
-    {"haswell",     16, 4, 0x680, 0x6c0, true,  0x3ff, false},
-    {"broadwell",   16, 4, 0x680, 0x6c0, true,  0x3ff, false},
-    {"silvermont",  8,  1, 0x40,  0x60,  true,  0x1ff, true },
-    {"skylake",     32, 5, 0x680, 0x6c0, true,  0x3ff, false},
-    {"skx",         32, 5, 0x680, 0x6c0, true,  0x3ff, false},
+    {"core2", 4, 1, 0x40, 0x60, false, 0, false},
+    {"nehalem", 16, 3, 0x680, 0x6c0, true, 0x1ff, true},
+    {"westmere", 16, 3, 0x680, 0x6c0, true, 0x1ff, true},
+    {"sandybridge", 16, 3, 0x680, 0x6c0, true, 0x1ff, false},
+    {"ivybridge", 16, 3, 0x680, 0x6c0, true, 0x1ff, false},
+    {"haswell", 16, 4, 0x680, 0x6c0, true, 0x3ff, false},
+    {"broadwell", 16, 4, 0x680, 0x6c0, true, 0x3ff, false},
+    {"silvermont", 8, 1, 0x40, 0x60, true, 0x1ff, true},
+    {"skylake", 32, 5, 0x680, 0x6c0, true, 0x3ff, false},
+    {"skx", 32, 5, 0x680, 0x6c0, true, 0x3ff, false},
 };
 
 TEST(Uarch, has_the_documented_lbr_resources) {

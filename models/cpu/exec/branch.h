@@ -142,7 +142,7 @@ struct BranchOps {
   // Indirect forms: `imm` is the branch's own address.
   template <bool kMem>
   static const Insn* jmp_ind(Cpu& c, const Insn* i) {
-    u64 to;
+    u64 to = 0;
     if constexpr (kMem) {
       const u8* p = load_ptr<u64>(c, ea<V>(c, i));
       if (p == nullptr) [[unlikely]]
@@ -158,7 +158,7 @@ struct BranchOps {
   }
   template <bool kMem>
   static const Insn* call_ind(Cpu& c, const Insn* i) {
-    u64 to;
+    u64 to = 0;
     if constexpr (kMem) {
       const u8* p = load_ptr<u64>(c, ea<V>(c, i));
       if (p == nullptr) [[unlikely]]
@@ -209,7 +209,7 @@ struct BranchOps {
   enum class Source : u8 { kReg, kImm, kMem };
   template <class T, bool kTest, Source kSource, Cond k>
   static const Insn* fused(Cpu& c, const Insn* i) {
-    T b;
+    T b{};
     if constexpr (kSource == Source::kReg) {
       b = reg<T>(c, i->r1);
     } else if constexpr (kSource == Source::kImm) {
@@ -274,30 +274,30 @@ struct BranchOps {
   }
 
   static constexpr OpRow kRows[] = {
-      {"jo",     bind_jcc<Cond::kO>            },
-      {"jno",    bind_jcc<Cond::kNo>           },
-      {"jb",     bind_jcc<Cond::kB>            },
-      {"jnb",    bind_jcc<Cond::kNb>           },
-      {"jz",     bind_jcc<Cond::kZ>            },
-      {"jnz",    bind_jcc<Cond::kNz>           },
-      {"jbe",    bind_jcc<Cond::kBe>           },
-      {"jnbe",   bind_jcc<Cond::kNbe>          },
-      {"js",     bind_jcc<Cond::kS>            },
-      {"jns",    bind_jcc<Cond::kNs>           },
-      {"jp",     bind_jcc<Cond::kP>            },
-      {"jnp",    bind_jcc<Cond::kNp>           },
-      {"jl",     bind_jcc<Cond::kL>            },
-      {"jnl",    bind_jcc<Cond::kNl>           },
-      {"jle",    bind_jcc<Cond::kLe>           },
-      {"jnle",   bind_jcc<Cond::kNle>          },
-      {"jrcxz",  bind_jcxz<u64>                },
-      {"jecxz",  bind_jcxz<u32>                },
-      {"loop",   bind_loop<LoopWhile::kAny>    },
-      {"loope",  bind_loop<LoopWhile::kZero>   },
+      {"jo", bind_jcc<Cond::kO>},
+      {"jno", bind_jcc<Cond::kNo>},
+      {"jb", bind_jcc<Cond::kB>},
+      {"jnb", bind_jcc<Cond::kNb>},
+      {"jz", bind_jcc<Cond::kZ>},
+      {"jnz", bind_jcc<Cond::kNz>},
+      {"jbe", bind_jcc<Cond::kBe>},
+      {"jnbe", bind_jcc<Cond::kNbe>},
+      {"js", bind_jcc<Cond::kS>},
+      {"jns", bind_jcc<Cond::kNs>},
+      {"jp", bind_jcc<Cond::kP>},
+      {"jnp", bind_jcc<Cond::kNp>},
+      {"jl", bind_jcc<Cond::kL>},
+      {"jnl", bind_jcc<Cond::kNl>},
+      {"jle", bind_jcc<Cond::kLe>},
+      {"jnle", bind_jcc<Cond::kNle>},
+      {"jrcxz", bind_jcxz<u64>},
+      {"jecxz", bind_jcxz<u32>},
+      {"loop", bind_loop<LoopWhile::kAny>},
+      {"loope", bind_loop<LoopWhile::kZero>},
       {"loopne", bind_loop<LoopWhile::kNotZero>},
-      {"jmp",    bind_jmp                      },
-      {"call",   bind_call                     },
-      {"ret",    bind_ret                      },
+      {"jmp", bind_jmp},
+      {"call", bind_call},
+      {"ret", bind_ret},
   };
 };
 

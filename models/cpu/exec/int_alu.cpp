@@ -111,7 +111,7 @@ const Insn* reg_mem(Cpu& c, const Insn* i) {
 template <class V, class O, class T, class Form, bool kImm>
 const Insn* mem_any(Cpu& c, const Insn* i) {
   const u64 a = Form::template address<V>(c, i);
-  T b;
+  T b{};
   if constexpr (kImm)
     b = static_cast<T>(i->imm);
   else
@@ -212,19 +212,11 @@ Op bind_unary(const Shape& s, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"add",  bind_alu<V,   Add> },
-    {"or",   bind_alu<V,   Or>  },
-    {"adc",  bind_alu<V,   Adc> },
-    {"sbb",  bind_alu<V,   Sbb> },
-    {"and",  bind_alu<V,   And> },
-    {"sub",  bind_alu<V,   Sub> },
-    {"xor",  bind_alu<V,   Xor> },
-    {"cmp",  bind_alu<V,   Cmp> },
-    {"test", bind_alu<V,   Test>},
-    {"inc",  bind_unary<V, Inc> },
-    {"dec",  bind_unary<V, Dec> },
-    {"neg",  bind_unary<V, Neg> },
-    {"not",  bind_unary<V, Not> },
+    {"add", bind_alu<V, Add>},   {"or", bind_alu<V, Or>},     {"adc", bind_alu<V, Adc>},
+    {"sbb", bind_alu<V, Sbb>},   {"and", bind_alu<V, And>},   {"sub", bind_alu<V, Sub>},
+    {"xor", bind_alu<V, Xor>},   {"cmp", bind_alu<V, Cmp>},   {"test", bind_alu<V, Test>},
+    {"inc", bind_unary<V, Inc>}, {"dec", bind_unary<V, Dec>}, {"neg", bind_unary<V, Neg>},
+    {"not", bind_unary<V, Not>},
 };
 
 }  // namespace

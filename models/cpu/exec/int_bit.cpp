@@ -43,7 +43,7 @@ const Insn* bit_reg(Cpu& c, const Insn* i) {
 template <class V, class O, class T, bool kImm>
 const Insn* bit_mem(Cpu& c, const Insn* i) {
   u64 a = ea<V>(c, i);
-  u64 n;
+  u64 n = 0;
   if constexpr (kImm) {
     n = static_cast<u64>(i->imm) & (8 * sizeof(T) - 1);
   } else {
@@ -124,12 +124,8 @@ Op bind_scan(const Shape& s, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"bt",     bind_bit<V,  Bt>    },
-    {"bts",    bind_bit<V,  Bts>   },
-    {"btr",    bind_bit<V,  Btr>   },
-    {"btc",    bind_bit<V,  Btc>   },
-    {"bsf",    bind_scan<V, Bsf>   },
-    {"bsr",    bind_scan<V, Bsr>   },
+    {"bt", bind_bit<V, Bt>},          {"bts", bind_bit<V, Bts>},  {"btr", bind_bit<V, Btr>},
+    {"btc", bind_bit<V, Btc>},        {"bsf", bind_scan<V, Bsf>}, {"bsr", bind_scan<V, Bsr>},
     {"popcnt", bind_scan<V, Popcnt>},
 };
 

@@ -54,16 +54,10 @@ Op bind_plain(const Shape&, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"nop",     bind_plain<&nop<V>> },
-    {"endbr64", bind_plain<&nop<V>> },
-    {"endbr32", bind_plain<&nop<V>> },
-    {"clc",     bind_plain<&clc<V>> },
-    {"stc",     bind_plain<&stc<V>> },
-    {"cmc",     bind_plain<&cmc<V>> },
-    {"cld",     bind_plain<&cld<V>> },
-    {"std",     bind_plain<&std_<V>>},
-    {"lahf",    bind_plain<&lahf<V>>},
-    {"sahf",    bind_plain<&sahf<V>>},
+    {"nop", bind_plain<&nop<V>>},   {"endbr64", bind_plain<&nop<V>>}, {"endbr32", bind_plain<&nop<V>>},
+    {"clc", bind_plain<&clc<V>>},   {"stc", bind_plain<&stc<V>>},     {"cmc", bind_plain<&cmc<V>>},
+    {"cld", bind_plain<&cld<V>>},   {"std", bind_plain<&std_<V>>},    {"lahf", bind_plain<&lahf<V>>},
+    {"sahf", bind_plain<&sahf<V>>},
 };
 
 }  // namespace

@@ -134,7 +134,7 @@ Op bind_xchg(const Shape& s, Insn& insn) {
 template <class V, class T, bool kMem>
 const Insn* xadd(Cpu& c, const Insn* i) {
   const T b = reg<T>(c, i->r1);
-  T a;
+  T a{};
   u8* p = nullptr;
   if constexpr (kMem) {
     p = modify_ptr<T>(c, ea<V>(c, i));
@@ -163,7 +163,7 @@ Op bind_xadd(const Shape& s, Insn&) {
 template <class V, class T, bool kMem>
 const Insn* cmpxchg(Cpu& c, const Insn* i) {
   const T accumulator = reg<T>(c, kRax * 8);
-  T old;
+  T old{};
   u8* p = nullptr;
   if constexpr (kMem) {
     p = modify_ptr<T>(c, ea<V>(c, i));  // the destination is always written

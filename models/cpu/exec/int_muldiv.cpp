@@ -97,7 +97,7 @@ const Insn* multiply_mem(Cpu& c, const Insn* i) {
 /// IMUL with a destination register: kImm has the second factor in the instruction.
 template <class V, class T, bool kMem, bool kImm, bool kFlags>
 const Insn* imul_to(Cpu& c, const Insn* i) {
-  T b;
+  T b{};
   if constexpr (kMem) {
     const u8* p = load_ptr<T>(c, ea<V>(c, i));
     if (p == nullptr) [[unlikely]]
@@ -106,7 +106,7 @@ const Insn* imul_to(Cpu& c, const Insn* i) {
   } else {
     b = reg<T>(c, i->r1);
   }
-  T a;
+  T a{};
   if constexpr (kImm)
     a = static_cast<T>(i->imm);
   else
@@ -192,7 +192,7 @@ struct Idiv {
 };
 template <class V, class O, class T, bool kMem>
 const Insn* divide(Cpu& c, const Insn* i) {
-  T b;
+  T b{};
   if constexpr (kMem) {
     const u8* p = load_ptr<T>(c, ea<V>(c, i));
     if (p == nullptr) [[unlikely]]
@@ -214,10 +214,10 @@ Op bind_divide(const Shape& s, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"mul",         bind_mul<V>},
-    {      "imul", bind_imul<V>           },
-    {  "div",         bind_divide<V,                    Div>},
-    { "idiv",        bind_divide<V,                   Idiv>},
+    {"mul", bind_mul<V>},
+    {"imul", bind_imul<V>},
+    {"div", bind_divide<V, Div>},
+    {"idiv", bind_divide<V, Idiv>},
 };
 
 }  // namespace

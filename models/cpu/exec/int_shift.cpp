@@ -153,8 +153,8 @@ Op bind_shift(const Shape& s, Insn& insn) {
 struct Shld {
   template <class T>
   static T run(Cpu& c, T a, T b, unsigned n) {
-    T r;
-    bool cf;
+    T r{};
+    bool cf = false;
     if constexpr (sizeof(T) == 2) {
       const u64 pair = (static_cast<u64>(a) << 32) | (static_cast<u64>(b) << 16) | a;
       r = static_cast<T>((pair << n) >> 32);
@@ -170,8 +170,8 @@ struct Shld {
 struct Shrd {
   template <class T>
   static T run(Cpu& c, T a, T b, unsigned n) {
-    T r;
-    bool cf;
+    T r{};
+    bool cf = false;
     if constexpr (sizeof(T) == 2) {
       const u64 pair = (static_cast<u64>(a) << 32) | (static_cast<u64>(b) << 16) | a;
       r = static_cast<T>(pair >> n);
@@ -214,15 +214,9 @@ Op bind_double(const Shape& s, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"shl",  bind_shift<V,  Shl> },
-    {"sal",  bind_shift<V,  Shl> },
-    {"shr",  bind_shift<V,  Shr> },
-    {"sar",  bind_shift<V,  Sar> },
-    {"rol",  bind_shift<V,  Rol> },
-    {"ror",  bind_shift<V,  Ror> },
-    {"rcl",  bind_shift<V,  Rcl> },
-    {"rcr",  bind_shift<V,  Rcr> },
-    {"shld", bind_double<V, Shld>},
+    {"shl", bind_shift<V, Shl>},    {"sal", bind_shift<V, Shl>}, {"shr", bind_shift<V, Shr>},
+    {"sar", bind_shift<V, Sar>},    {"rol", bind_shift<V, Rol>}, {"ror", bind_shift<V, Ror>},
+    {"rcl", bind_shift<V, Rcl>},    {"rcr", bind_shift<V, Rcr>}, {"shld", bind_double<V, Shld>},
     {"shrd", bind_double<V, Shrd>},
 };
 

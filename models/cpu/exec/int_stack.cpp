@@ -183,14 +183,8 @@ Op bind_enter(const Shape& s, Insn& insn) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"push",   bind_push<V> },
-    {"pop",    bind_pop<V>  },
-    {"pushf",  bind_pushf<V>},
-    {"pushfq", bind_pushf<V>},
-    {"popf",   bind_popf<V> },
-    {"popfq",  bind_popf<V> },
-    {"leave",  bind_leave<V>},
-    {"enter",  bind_enter<V>},
+    {"push", bind_push<V>}, {"pop", bind_pop<V>},    {"pushf", bind_pushf<V>}, {"pushfq", bind_pushf<V>},
+    {"popf", bind_popf<V>}, {"popfq", bind_popf<V>}, {"leave", bind_leave<V>}, {"enter", bind_enter<V>},
 };
 
 }  // namespace

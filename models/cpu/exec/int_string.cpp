@@ -64,7 +64,7 @@ u64 run_length(u64 va) {
 template <class T>
 struct Movs {
   static bool step(Cpu& c, const Insn* i, bool a32, i64 delta) {
-    T v;
+    T v{};
     if (!read_element<T>(c, source(c, i, a32), v)) return false;
     if (!write_element<T>(c, index_value(c, kRdi, a32), v)) return false;
     advance(c, kRsi, delta, a32);
@@ -105,7 +105,7 @@ struct Stos {
 template <class T>
 struct Lods {
   static bool step(Cpu& c, const Insn* i, bool a32, i64 delta) {
-    T v;
+    T v{};
     if (!read_element<T>(c, source(c, i, a32), v)) return false;
     set_reg<T>(c, kRax * 8, v);
     advance(c, kRsi, delta, a32);
@@ -116,7 +116,7 @@ struct Lods {
 template <class T>
 struct Scas {
   static bool step(Cpu& c, const Insn*, bool a32, i64 delta) {
-    T b;
+    T b{};
     if (!read_element<T>(c, index_value(c, kRdi, a32), b)) return false;
     const T a = static_cast<T>(c.r[kRax]);
     c.f.set_sub(sext(a), sext(b), sext(static_cast<T>(a - b)));
@@ -127,7 +127,7 @@ struct Scas {
 template <class T>
 struct Cmps {
   static bool step(Cpu& c, const Insn* i, bool a32, i64 delta) {
-    T a, b;
+    T a{}, b{};
     if (!read_element<T>(c, source(c, i, a32), a)) return false;
     if (!read_element<T>(c, index_value(c, kRdi, a32), b)) return false;
     c.f.set_sub(sext(a), sext(b), sext(static_cast<T>(a - b)));
@@ -223,27 +223,27 @@ Op bind_xlat(const Shape& s, Insn& insn) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"movsb",      bind_move<V,       Movs<u8>, u8>},
-    {"movsw",         bind_move<V,                          Movs<u16>, u16>},
-    {"movsd",bind_move<V,Movs<u32>, u32>},
-    {"movsq",            bind_move<V,                       Movs<u64>, u64>},
-    {"stosb",   bind_move<V,                                         Stos<u8>, u8>},
-    {"stosw",      bind_move<V, Stos<u16>, u16>},
-    {"stosd",        bind_move<V,                         Stos<u32>, u32>},
-    {"stosq",bind_move<V,Stos<u64>, u64>},
-    {"lodsb",            bind_move<V,                       Lods<u8>, u8>},
-    {"lodsw",   bind_move<V,                Lods<u16>, u16>},
-    {"lodsd",      bind_move<V,     Lods<u32>, u32>},
-    {"lodsq",        bind_move<V,                         Lods<u64>, u64>},
-    {"scasb",   bind_compare<V,                                            Scas<u8>, u8>},
-    {"scasw",            bind_compare<V,                       Scas<u16>, u16>},
-    {"scasd",    bind_compare<V,Scas<u32>, u32>},
-    {"scasq",      bind_compare<V,          Scas<u64>, u64>},
-    {"cmpsb",        bind_compare<V,                         Cmps<u8>, u8>},
-    {"cmpsw",bind_compare<V,Cmps<u16>, u16>},
-    {"cmpsd",            bind_compare<V,                       Cmps<u32>, u32>},
-    {"cmpsq",   bind_compare<V,Cmps<u64>, u64>},
-    {"xlat",      bind_xlat<V>      },
+    {"movsb", bind_move<V, Movs<u8>, u8>},
+    {"movsw", bind_move<V, Movs<u16>, u16>},
+    {"movsd", bind_move<V, Movs<u32>, u32>},
+    {"movsq", bind_move<V, Movs<u64>, u64>},
+    {"stosb", bind_move<V, Stos<u8>, u8>},
+    {"stosw", bind_move<V, Stos<u16>, u16>},
+    {"stosd", bind_move<V, Stos<u32>, u32>},
+    {"stosq", bind_move<V, Stos<u64>, u64>},
+    {"lodsb", bind_move<V, Lods<u8>, u8>},
+    {"lodsw", bind_move<V, Lods<u16>, u16>},
+    {"lodsd", bind_move<V, Lods<u32>, u32>},
+    {"lodsq", bind_move<V, Lods<u64>, u64>},
+    {"scasb", bind_compare<V, Scas<u8>, u8>},
+    {"scasw", bind_compare<V, Scas<u16>, u16>},
+    {"scasd", bind_compare<V, Scas<u32>, u32>},
+    {"scasq", bind_compare<V, Scas<u64>, u64>},
+    {"cmpsb", bind_compare<V, Cmps<u8>, u8>},
+    {"cmpsw", bind_compare<V, Cmps<u16>, u16>},
+    {"cmpsd", bind_compare<V, Cmps<u32>, u32>},
+    {"cmpsq", bind_compare<V, Cmps<u64>, u64>},
+    {"xlat", bind_xlat<V>},
 };
 
 }  // namespace

@@ -198,7 +198,7 @@ const Insn* mov_from_segment16(Cpu& c, const Insn* i) {
 /// already.
 template <class V, bool kMem>
 const Insn* mov_to_segment(Cpu& c, const Insn* i) {
-  u16 v;
+  u16 v = 0;
   if constexpr (kMem) {
     const u8* p = load_ptr<u16>(c, ea<V>(c, i));
     if (p == nullptr) [[unlikely]]
@@ -244,6 +244,11 @@ const Insn* os_only(Cpu& c, const Insn* i) {
   if (c.cpl != 0) return trap(c, i, general_protection());
   return trap(c, i, Fault{.vector = Vector::kUD});
 }
+/// MONITOR and MWAIT outside CPL 0; CPUID does not advertise them.
+template <class V>
+const Insn* undefined_here(Cpu& c, const Insn* i) {
+  return trap(c, i, Fault{.vector = Vector::kUD});
+}
 template <class V, Op op>
 Op bind_plain(const Shape&, Insn&) {
   return op;
@@ -280,13 +285,13 @@ constexpr OpRow kRows[] = {
     privileged_row<V, Sensitive::kIo, refuse>("outsb"),
     privileged_row<V, Sensitive::kIo, refuse>("outsw"),
     privileged_row<V, Sensitive::kIo, refuse>("outsd"),
-    {"mov",         bind_mov_system<V>},
-    {                 "invlpg", bind_plain<V,        &invlpg<V>>},
-    {                 "hlt", bind_plain<V,           &hlt<V>>},
-    {                 "syscall", bind_plain<V,       &syscall<V>>},
-    {                 "int3", bind_plain<V,   &software_trap<V, Vector::kBP>>},
-    {    "int1",        bind_plain<V,       &software_trap<V, Vector::kDB>>},
-    {"int",             bind_plain<V,                           &int_n<V>>},
+    {"mov", bind_mov_system<V>},
+    {"invlpg", bind_plain<V, &invlpg<V>>},
+    {"hlt", bind_plain<V, &hlt<V>>},
+    {"syscall", bind_plain<V, &syscall<V>>},
+    {"int3", bind_plain<V, &software_trap<V, Vector::kBP>>},
+    {"int1", bind_plain<V, &software_trap<V, Vector::kDB>>},
+    {"int", bind_plain<V, &int_n<V>>},
     os_row<V>("lgdt"),
     os_row<V>("lidt"),
     os_row<V>("lldt"),
@@ -307,8 +312,8 @@ constexpr OpRow kRows[] = {
     os_row<V>("str"),
     os_row<V>("smsw"),
     os_row<V>("xsetbv"),
-    os_row<V>("monitor"),
-    os_row<V>("mwait"),
+    {"monitor", bind_plain<V, &undefined_here<V>>},
+    {"mwait", bind_plain<V, &undefined_here<V>>},
 };
 
 }  // namespace

@@ -18,18 +18,16 @@ struct Alias {
   std::string_view alias;
   std::string_view name;
 };
-constexpr std::array<Alias, 10> kAliases = {
-    {{"penryn", "core2"},
-     {"nhm", "nehalem"},
-     {"wsm", "westmere"},
-     {"snb", "sandybridge"},
-     {"ivb", "ivybridge"},
-     {"hsw", "haswell"},
-     {"slm", "silvermont"},
-     {"bdw", "broadwell"},
-     {"skl", "skylake"},
-     {"skylake-server", "skx"}}
-};
+constexpr std::array<Alias, 10> kAliases = {{{"penryn", "core2"},
+                                             {"nhm", "nehalem"},
+                                             {"wsm", "westmere"},
+                                             {"snb", "sandybridge"},
+                                             {"ivb", "ivybridge"},
+                                             {"hsw", "haswell"},
+                                             {"slm", "silvermont"},
+                                             {"bdw", "broadwell"},
+                                             {"skl", "skylake"},
+                                             {"skylake-server", "skx"}}};
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -58,49 +56,47 @@ void set_format(Uarch& u, u64 value) {
   u.lbr.format = static_cast<LbrFormat>(value);
 }
 
-constexpr std::array<UarchField, 20> kFields = {
-    {
-     {"uarch", "", "record", [](const Uarch& u) { return std::string(u.name); }, nullptr},
-     {"brand", "", "the part the record describes", [](const Uarch& u) { return std::string(u.brand); },
-         nullptr},
-     {"cpuid", "", "vendor, family, model, stepping", [](const Uarch& u) { return u.cpuid_string(); },
-         nullptr},
-     {"frequency_hz", "Hz", "rate of core clocks and TSC",
-         [](const Uarch& u) { return std::to_string(u.frequency_hz); }, set_frequency},
-     {"pa_bits", "bits", "physical addresses", [](const Uarch& u) { return std::to_string(u.pa_bits); },
-         nullptr},
-     {"va_bits", "bits", "linear addresses", [](const Uarch& u) { return std::to_string(u.va_bits); },
-         nullptr},
-     {"lbr_depth", "records", "last-branch records",
-         [](const Uarch& u) { return std::to_string(u.lbr.depth); }, set_depth},
-     {"lbr_format", "", "IA32_PERF_CAPABILITIES[5:0]",
-         [](const Uarch& u) { return std::to_string(static_cast<unsigned>(u.lbr.format)); }, set_format},
-     {"lbr_from_base", "", "MSR of FROM 0",
-         [](const Uarch& u) { return fmt::format("{:#x}", u.lbr.from_base); }, nullptr},
-     {"lbr_to_base", "", "MSR of TO 0", [](const Uarch& u) { return fmt::format("{:#x}", u.lbr.to_base); },
-         nullptr},
-     {"lbr_info_base", "", "MSR of INFO 0, formats 5 and 7",
-         [](const Uarch& u) { return fmt::format("{:#x}", u.lbr.info_base); }, nullptr},
-     {"lbr_select", "", "whether MSR_LBR_SELECT exists",
-         [](const Uarch& u) { return std::string(u.lbr.has_select ? "yes" : "no"); }, nullptr},
-     {"lbr_jmp_filters_drop_calls", "", "JMP filters also drop CALLs",
-         [](const Uarch& u) { return std::string(u.lbr.jmp_filters_drop_calls ? "yes" : "no"); }, nullptr},
-     {"pmu_version", "", "architectural performance monitoring",
-         [](const Uarch& u) { return std::to_string(u.pmu.version); }, nullptr},
-     {"pmu_gp_counters", "counters", "general-purpose",
-         [](const Uarch& u) { return std::to_string(u.pmu.gp_counters); }, nullptr},
-     {"pmu_gp_width", "bits", "general-purpose",
-         [](const Uarch& u) { return std::to_string(u.pmu.gp_width); }, nullptr},
-     {"pmu_fixed_counters", "counters", "fixed-function",
-         [](const Uarch& u) { return std::to_string(u.pmu.fixed_counters); }, nullptr},
-     {"pmu_fixed_width", "bits", "fixed-function",
-         [](const Uarch& u) { return std::to_string(u.pmu.fixed_width); }, nullptr},
-     {"pebs_format", "", "IA32_PERF_CAPABILITIES[11:8]",
-         [](const Uarch& u) { return std::to_string(u.pmu.pebs_format); }, nullptr},
-     {"perf_capabilities", "", "IA32_PERF_CAPABILITIES",
-         [](const Uarch& u) { return fmt::format("{:#x}", u.pmu.perf_capabilities); }, nullptr},
-     }
-};
+constexpr std::array<UarchField, 20> kFields = {{
+    {"uarch", "", "record", [](const Uarch& u) { return std::string(u.name); }, nullptr},
+    {"brand", "", "the part the record describes", [](const Uarch& u) { return std::string(u.brand); },
+     nullptr},
+    {"cpuid", "", "vendor, family, model, stepping", [](const Uarch& u) { return u.cpuid_string(); },
+     nullptr},
+    {"frequency_hz", "Hz", "rate of core clocks and TSC",
+     [](const Uarch& u) { return std::to_string(u.frequency_hz); }, set_frequency},
+    {"pa_bits", "bits", "physical addresses", [](const Uarch& u) { return std::to_string(u.pa_bits); },
+     nullptr},
+    {"va_bits", "bits", "linear addresses", [](const Uarch& u) { return std::to_string(u.va_bits); },
+     nullptr},
+    {"lbr_depth", "records", "last-branch records",
+     [](const Uarch& u) { return std::to_string(u.lbr.depth); }, set_depth},
+    {"lbr_format", "", "IA32_PERF_CAPABILITIES[5:0]",
+     [](const Uarch& u) { return std::to_string(static_cast<unsigned>(u.lbr.format)); }, set_format},
+    {"lbr_from_base", "", "MSR of FROM 0",
+     [](const Uarch& u) { return fmt::format("{:#x}", u.lbr.from_base); }, nullptr},
+    {"lbr_to_base", "", "MSR of TO 0", [](const Uarch& u) { return fmt::format("{:#x}", u.lbr.to_base); },
+     nullptr},
+    {"lbr_info_base", "", "MSR of INFO 0, formats 5 and 7",
+     [](const Uarch& u) { return fmt::format("{:#x}", u.lbr.info_base); }, nullptr},
+    {"lbr_select", "", "whether MSR_LBR_SELECT exists",
+     [](const Uarch& u) { return std::string(u.lbr.has_select ? "yes" : "no"); }, nullptr},
+    {"lbr_jmp_filters_drop_calls", "", "JMP filters also drop CALLs",
+     [](const Uarch& u) { return std::string(u.lbr.jmp_filters_drop_calls ? "yes" : "no"); }, nullptr},
+    {"pmu_version", "", "architectural performance monitoring",
+     [](const Uarch& u) { return std::to_string(u.pmu.version); }, nullptr},
+    {"pmu_gp_counters", "counters", "general-purpose",
+     [](const Uarch& u) { return std::to_string(u.pmu.gp_counters); }, nullptr},
+    {"pmu_gp_width", "bits", "general-purpose", [](const Uarch& u) { return std::to_string(u.pmu.gp_width); },
+     nullptr},
+    {"pmu_fixed_counters", "counters", "fixed-function",
+     [](const Uarch& u) { return std::to_string(u.pmu.fixed_counters); }, nullptr},
+    {"pmu_fixed_width", "bits", "fixed-function",
+     [](const Uarch& u) { return std::to_string(u.pmu.fixed_width); }, nullptr},
+    {"pebs_format", "", "IA32_PERF_CAPABILITIES[11:8]",
+     [](const Uarch& u) { return std::to_string(u.pmu.pebs_format); }, nullptr},
+    {"perf_capabilities", "", "IA32_PERF_CAPABILITIES",
+     [](const Uarch& u) { return fmt::format("{:#x}", u.pmu.perf_capabilities); }, nullptr},
+}};
 
 }  // namespace
 
