@@ -30,18 +30,17 @@ Entry Lbr::stored(unsigned i) const {
   const u64 age = (tos() - i) & depth_mask_;
   if (age >= pushes_) return image_[i];
   const u64 n = pushes_ - age;
-  const std::size_t at = n & kPushMask;
-  const u64 before = n == 1 ? image_time_ : time_[(n - 1) & kPushMask];
-  LASTBRANCH_ASSERT(before == kNoTime || before <= time_[at], "branch at {} after one at {}", time_[at],
-                    before);
+  const Pushed& p = pushed_[n & kPushMask];
+  const u64 before = n == 1 ? image_time_ : pushed_[(n - 1) & kPushMask].time;
+  LASTBRANCH_ASSERT(before == kNoTime || before <= p.time, "branch at {} after one at {}", p.time, before);
   Entry e;
-  e.from = from_[at];
-  e.to = to_[at];
-  e.cycles = before == kNoTime ? u16{0} : static_cast<u16>(std::min<u64>(time_[at] - before, kMaxCycles));
-  e.mispredicted = (detail_[at] & kMispredicted) != 0;
-  e.in_tx = (detail_[at] & kInTx) != 0;
-  e.abort = (detail_[at] & kAbort) != 0;
-  e.kind = static_cast<BranchKind>(detail_[at] & kKind);
+  e.from = p.from;
+  e.to = p.to;
+  e.cycles = before == kNoTime ? u16{0} : static_cast<u16>(std::min<u64>(p.time - before, kMaxCycles));
+  e.mispredicted = (p.detail & kMispredicted) != 0;
+  e.in_tx = (p.detail & kInTx) != 0;
+  e.abort = (p.detail & kAbort) != 0;
+  e.kind = static_cast<BranchKind>(p.detail & kKind);
   return e;
 }
 
@@ -55,7 +54,7 @@ void Lbr::settle() {
   std::array<Entry, kMaxDepth> image{};
   for (unsigned i = 0; i < params_.depth; ++i) image[i] = stored(i);
   image_tos_ = tos();
-  image_time_ = time_[pushes_ & kPushMask];
+  image_time_ = pushed_[pushes_ & kPushMask].time;
   image_ = image;
   pushes_ = 0;
 }

@@ -34,12 +34,13 @@ class Lbr {
   /// A branch retired: records it if recording is on and the filter keeps it. On the path of every taken
   /// branch: one test, then five stores; everything else waits until somebody reads.
   [[gnu::always_inline]] void push(const RetiredBranch& b) {
-    if (((keep_ >> keep_bit(b.kind, b.cpl_to)) & 1) == 0) return;
-    const std::size_t at = ++pushes_ & kPushMask;
-    from_[at] = b.from;
-    to_[at] = b.to;
-    time_[at] = b.time;
-    detail_[at] = detail_of(b);
+    if (((keep_ >> keep_bit(b.kind, b.cpl_to)) & 1) != 0) [[likely]] {
+      Pushed& p = pushed_[++pushes_ & kPushMask];
+      p.from = b.from;
+      p.to = b.to;
+      p.time = b.time;
+      p.detail = detail_of(b);
+    }
   }
 
   /// Records now in the ring, newest first, up to the first empty one; never more than `out` holds. Returns
@@ -79,7 +80,14 @@ class Lbr {
   static constexpr std::size_t kPushMask = kPushed - 1;
   static_assert(kPushed > kMaxDepth);
 
-  // detail_: bits 3:0 kind, then flags.
+  /// A branch as it was pushed; one cache line holds two.
+  struct Pushed {
+    u64 from = 0;
+    u64 to = 0;
+    u64 time = 0;
+    u32 detail = 0;  ///< bits 3:0 kind, then flags
+  };
+
   static constexpr u32 kKind = 15;
   static constexpr u32 kMispredicted = 1u << 4;
   static constexpr u32 kInTx = 1u << 5;
@@ -101,10 +109,7 @@ class Lbr {
 
   KeepMask keep_ = 0;  ///< 0 while recording is off
   u64 pushes_ = 0;     ///< since the image was made; record n is at n & kPushMask
-  std::array<u64, kPushed> from_{};
-  std::array<u64, kPushed> to_{};
-  std::array<u64, kPushed> time_{};
-  std::array<u32, kPushed> detail_{};
+  alignas(64) std::array<Pushed, kPushed> pushed_{};
 
   std::array<Entry, kMaxDepth> image_{};  ///< by number of the MSR
   unsigned image_tos_ = 0;
