@@ -32,7 +32,7 @@ const Insn* cld(Cpu& c, const Insn* i) {
   return next<V>(c, i);
 }
 template <class V>
-const Insn* std_(Cpu& c, const Insn* i) {
+const Insn* set_direction(Cpu& c, const Insn* i) {
   c.system_flags |= rflags::kDF;
   return next<V>(c, i);
 }
@@ -54,9 +54,9 @@ Op bind_plain(const Shape&, Insn&) {
 
 template <class V>
 constexpr OpRow kRows[] = {
-    {"nop", bind_plain<&nop<V>>},   {"endbr64", bind_plain<&nop<V>>}, {"endbr32", bind_plain<&nop<V>>},
-    {"clc", bind_plain<&clc<V>>},   {"stc", bind_plain<&stc<V>>},     {"cmc", bind_plain<&cmc<V>>},
-    {"cld", bind_plain<&cld<V>>},   {"std", bind_plain<&std_<V>>},    {"lahf", bind_plain<&lahf<V>>},
+    {"nop", bind_plain<&nop<V>>},   {"endbr64", bind_plain<&nop<V>>},       {"endbr32", bind_plain<&nop<V>>},
+    {"clc", bind_plain<&clc<V>>},   {"stc", bind_plain<&stc<V>>},           {"cmc", bind_plain<&cmc<V>>},
+    {"cld", bind_plain<&cld<V>>},   {"std", bind_plain<&set_direction<V>>}, {"lahf", bind_plain<&lahf<V>>},
     {"sahf", bind_plain<&sahf<V>>},
 };
 

@@ -169,7 +169,7 @@ struct Idiv {
     using U = typename Wide<T>::U;
     using W = typename Wide<T>::S;
     using S = std::make_signed_t<T>;
-    const W b = static_cast<S>(divisor);
+    const W b = static_cast<W>(sext(divisor));
     if (b == 0) return false;
     const T high = sizeof(T) == 1 ? reg<T>(c, kRaxField + 1) : reg<T>(c, kRdxField);
     const T low = reg<T>(c, kRaxField);

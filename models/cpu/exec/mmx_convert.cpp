@@ -10,7 +10,7 @@ LASTBRANCH_SSE_FP_UNARY(FourSinglesToInts, "cvtps2dq");
 LASTBRANCH_SSE_FP_UNARY(FourSinglesToIntsTruncating, "cvttps2dq");
 template <class Four>
 struct LowTwo {
-  static constexpr Range kRange{};
+  [[maybe_unused]] static constexpr Range kRange{};
   [[gnu::always_inline]] static Vec run(Vec b) { return Four::run(_mm_move_epi64(b)); }
 };
 using SinglesToInts = LowTwo<FourSinglesToInts>;
@@ -20,7 +20,7 @@ LASTBRANCH_SSE_FP_UNARY(DoublesToIntsTruncating, "cvttpd2dq");
 LASTBRANCH_SSE_UNARY(IntsToDoubles, "cvtdq2pd");  // exact: raises nothing
 /// The upper half of the destination stays.
 struct IntsToSingles {
-  static constexpr Range kRange{};
+  [[maybe_unused]] static constexpr Range kRange{};
   [[gnu::always_inline]] static Vec run(Vec a, Vec b) {
     Vec r;
     asm volatile("cvtdq2ps %1, %0" : "=x"(r) : "x"(b));

@@ -250,28 +250,28 @@ Op packed_imm(const Shape& s, Insn& i) {
     }                                              \
   }
 /// Floating point: volatile, because it reads and writes MXCSR. The further arguments are those of Range.
-#define LASTBRANCH_SSE_FP_BINARY(Name, text, ...)         \
-  struct Name {                                           \
-    static constexpr Range kRange{__VA_ARGS__};           \
-    [[gnu::always_inline]] static Vec run(Vec a, Vec b) { \
-      asm volatile(text " %1, %0" : "+x"(a) : "x"(b));    \
-      return a;                                           \
-    }                                                     \
+#define LASTBRANCH_SSE_FP_BINARY(Name, text, ...)                \
+  struct Name {                                                  \
+    [[maybe_unused]] static constexpr Range kRange{__VA_ARGS__}; \
+    [[gnu::always_inline]] static Vec run(Vec a, Vec b) {        \
+      asm volatile(text " %1, %0" : "+x"(a) : "x"(b));           \
+      return a;                                                  \
+    }                                                            \
   }
-#define LASTBRANCH_SSE_FP_UNARY(Name, text, ...)       \
-  struct Name {                                        \
-    static constexpr Range kRange{__VA_ARGS__};        \
-    [[gnu::always_inline]] static Vec run(Vec b) {     \
-      Vec r;                                           \
-      asm volatile(text " %1, %0" : "=x"(r) : "x"(b)); \
-      return r;                                        \
-    }                                                  \
+#define LASTBRANCH_SSE_FP_UNARY(Name, text, ...)                 \
+  struct Name {                                                  \
+    [[maybe_unused]] static constexpr Range kRange{__VA_ARGS__}; \
+    [[gnu::always_inline]] static Vec run(Vec b) {               \
+      Vec r;                                                     \
+      asm volatile(text " %1, %0" : "=x"(r) : "x"(b));           \
+      return r;                                                  \
+    }                                                            \
   }
 /// Floating point with an immediate that must be known when compiling: Name<imm>.
 #define LASTBRANCH_SSE_FP_BINARY_IMM(Name, text)                      \
   template <int kImm>                                                 \
   struct Name {                                                       \
-    static constexpr Range kRange{};                                  \
+    [[maybe_unused]] static constexpr Range kRange{};                 \
     [[gnu::always_inline]] static Vec run(Vec a, Vec b) {             \
       asm volatile(text " %2, %1, %0" : "+x"(a) : "x"(b), "i"(kImm)); \
       return a;                                                       \

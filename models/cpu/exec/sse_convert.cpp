@@ -27,7 +27,7 @@ LASTBRANCH_SSE_FP_BINARY(Cvtsd2ss, "cvtsd2ss", kNarrow, kSs);
 /// From a general-purpose register or memory.
 #define LASTBRANCH_SSE_FROM_INTEGER(Name, text)           \
   struct Name {                                           \
-    static constexpr Range kRange{};                      \
+    [[maybe_unused]] static constexpr Range kRange{};     \
     [[gnu::always_inline]] static Vec run(Vec a, u32 b) { \
       asm volatile(text "l %k1, %0" : "+x"(a) : "r"(b));  \
       return a;                                           \
@@ -63,7 +63,7 @@ Op from_integer(const Shape& s, Insn&) {
 #define LASTBRANCH_SSE_TO_INTEGER(Name, text)             \
   template <class T>                                      \
   struct Name {                                           \
-    static constexpr Range kRange{};                      \
+    [[maybe_unused]] static constexpr Range kRange{};     \
     [[gnu::always_inline]] static T run(Vec b) {          \
       T r;                                                \
       if constexpr (sizeof(T) == 8) {                     \

@@ -107,7 +107,7 @@ class HostFpu {
  public:
   explicit HostFpu(const X87& f) : control_(f.control), unmasked_((~f.control & fsw::kExceptions) != 0) {
     asm volatile("fnstcw %0" : "=m"(saved_));
-    u16 status;
+    u16 status = 0;
     asm volatile("fnstsw %0" : "=a"(status));
     if (unmasked_ || (status & ~f.status & fsw::kSticky) != 0) asm volatile("fnclex");
   }
@@ -121,7 +121,7 @@ class HostFpu {
   void push(const X87Slot& v) { asm volatile("fldt %0" : : "m"(v)); }
   void start() { asm volatile("fldcw %0" : : "m"(control_)); }
   u16 stop() {
-    u16 status;
+    u16 status = 0;
     asm volatile("fnstsw %0" : "=a"(status));
     if (unmasked_) asm volatile("fnclex");
     asm volatile("fldcw %0" : : "m"(saved_));
