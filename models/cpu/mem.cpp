@@ -86,6 +86,19 @@ bool demand_single(Cpu& c) {
   return false;
 }
 
+/// Lasting TLB entries for the page of `va`, as far as what is behind it allows.
+void remember(Cpu& c, u64 va, const Translation& t, bool is_store) {
+  if (t.mmio || c.alone) return;  // alone: entries are temporary, and are taken back
+  const bool code = c.memory->code(t.page).granules != 0;
+  const TlbEntry entry{page_of(va), c.memory->host(t.page)};
+  // The other table's entry is taken only while it is free: an instruction that loads from one page and
+  // stores to another of the same slot would otherwise evict one with the other for ever.
+  TlbEntry& read = c.tlb->read[TlbBank::slot(va)];
+  TlbEntry& write = c.tlb->write[TlbBank::slot(va)];
+  if (!is_store || read.host == nullptr) read = entry;
+  if (!code && (is_store || (t.writable && write.host == nullptr))) write = entry;
+}
+
 void write_parts(Cpu& c, const Parts& parts, u8* from) {
   for (const Part& p : parts.all()) {
     const u64 paddr = p.t.page + p.offset;
@@ -219,6 +232,7 @@ const u8* slow_load(Cpu& c, u64 va, u32 size) {
   Parts parts;
   if (!parts.open(c, va, size, Access::kRead)) return nullptr;
   read_parts(c, parts, c.scratch.data());
+  if (parts.n == 1) remember(c, va, parts.part[0].t, false);
   return c.scratch.data();
 }
 
@@ -226,6 +240,7 @@ bool slow_store(Cpu& c, u64 va, u32 size) {
   Parts parts;
   if (!open_store(c, va, size, parts)) return false;
   write_parts(c, parts, c.scratch.data());
+  if (parts.n == 1) remember(c, va, parts.part[0].t, true);
   return true;
 }
 
@@ -254,13 +269,7 @@ const Insn* resolve(Cpu& c, const Insn* i) {
     const bool code = !t.mmio && c.memory->code(t.page).granules != 0;
     if (!t.mmio && !(is_store && code)) {
       c.miss = Miss::kNone;
-      const TlbEntry entry{page_of(va), c.memory->host(t.page)};
-      // The other table's entry is taken only while it is free: an instruction that loads from one page and
-      // stores to another of the same slot would otherwise evict one with the other for ever.
-      TlbEntry& read = c.tlb->read[TlbBank::slot(va)];
-      TlbEntry& write = c.tlb->write[TlbBank::slot(va)];
-      if (!is_store || read.host == nullptr) read = entry;
-      if (is_store || (t.writable && !code && write.host == nullptr)) write = entry;
+      remember(c, va, t, is_store);
       return i->fn(c, i);
     }
   }
