@@ -16,10 +16,54 @@ enum class LbrFormat : u8 {
   kInfo = 5,       ///< flags and cycles in an INFO MSR
   kTime = 6,       ///< FROM[63] mispredicted, TO[63:48] cycles
   kInfoNoTsx = 7,  ///< as kInfo, without the transaction flags
+  kNone = 0x3f,    ///< no legacy ring: the part has architectural LBRs
+};
+
+/// Architectural LBRs as CPUID leaf 1CH enumerates them. Source: SDM vol. 3B, "Architectural Last Branch
+/// Records".
+struct ArchLbrParams {
+  u32 depth_mask = 0;  ///< EAX[7:0]: bit n set = 8 * (n + 1) records allowed; 0 = no architectural LBRs
+  bool deep_c_reset = true;     ///< EAX[30]: MWAIT to a state deeper than C1 may clear the records
+  bool lip = false;             ///< EAX[31]: addresses are linear (1) or offsets in CS (0)
+  bool cpl_filter = true;       ///< EBX[0]
+  bool branch_filter = true;    ///< EBX[1]
+  bool call_stack = true;       ///< EBX[2]
+  bool mispredicted = true;     ///< ECX[0]
+  bool timed = true;            ///< ECX[1]
+  bool branch_type = true;      ///< ECX[2]
+  u32 event_log_counters = 0;   ///< ECX[19:16]: general counters whose events a record counts
+
+  bool operator==(const ArchLbrParams&) const = default;
+};
+
+/// Departures of some parts from the rules, and choices where no public source decides. Off but for a core's
+/// own; each is a field of the microarchitecture's record under the same name ("lbr_dup_abort_record").
+struct LbrQuirks {
+  bool fmt4_tsx_disabled = false;  ///< Haswell, Broadwell without TSX: FROM[62:61] (data sheet's Q1)
+  bool dup_abort_record = false;   ///< Haswell: a second record of each abort, without the flag (Q2)
+  bool cs_freeze_tos_glitch = false;  ///< a PMI freeze in call-stack mode moves TOS once more (Q3)
+  u32 dup_top_per_mille = 0;       ///< Skylake: how often the newest record is there twice, of 1000 (Q4)
+  bool fmt1_with_mispred = false;  ///< Knights Landing: format 1, yet FROM[63] is the mispredict bit (Q6)
+  bool no_freeze = false;          ///< Bonnell steppings below 10: a PMI does not freeze (Q7)
+  bool pt_excludes_lbr = false;    ///< Broadwell, Skylake client: no LBRs while Intel PT traces (Q8)
+  bool c6_clears = false;          ///< deep C-states zero the ring (Q9)
+  bool ler_to_garbage = false;     ///< Broadwell-EP: top three bits of LER_TO (Q11)
+  bool boundary_signext = false;   ///< return address 8000_0000_0000H recorded sign-extended (Q12)
+  bool rsm_corrupts = false;       ///< Westmere mobile: ring invalid after SMM (Q13)
+  bool bts_wrong_cpl_from = false; ///< Core 2: BTS FROM wrong at privilege changes (Q14)
+  u32 oldest_entry_bias_per_mille = 0;  ///< how often the oldest record stays instead of leaving (Q16)
+  bool cpl_filter_on_target = true;  ///< the privilege filter tests the destination (Q19); false: the source
+  bool underflow_moves_tos = true;   ///< a RET with an empty call stack moves TOS back all the same
+  bool pop_restarts_cycles = false;  ///< a pop counts as an update of the cycle count
+  bool arch_zeroes_kernel_from = true;  ///< architectural, record enters a recorded privilege: FROM reads 0
+                                        ///< (false: the record is dropped)
+  bool record_after_enable_counts = false;  ///< the first record after enabling has a cycle count
+
+  bool operator==(const LbrQuirks&) const = default;
 };
 
 struct LbrParams {
-  unsigned depth = 0;  ///< records in the ring: a power of two, 4..32; 0 = the part has no LBR of this kind
+  unsigned depth = 0;  ///< records in the ring: 1 or a power of two, 4..32; architectural: the largest
   LbrFormat format = LbrFormat::kInfo;
   u32 from_base = 0x680;  ///< MSR of FROM 0; the others follow
   u32 to_base = 0x6c0;    ///< MSR of TO 0; unused by kOffsets32
@@ -32,6 +76,13 @@ struct LbrParams {
   /// relative JMPs also drops relative CALLs.
   bool jmp_filters_drop_calls = false;
   unsigned va_bits = 48;  ///< linear address bits: how far addresses are sign-extended
+  bool has_call_stack = false;  ///< MSR_LBR_SELECT.EN_CALLSTACK
+  u32 ler_from = 0x1dd;         ///< MSR_LER_FROM_LIP; MSR_LER_TO_LIP follows
+  /// Bits of IA32_DEBUGCTL that exist on this part; others raise #GP.
+  u64 debugctl_mask = 0x1;
+  bool record_suspends_on_tr = false;  ///< Core 2 and older: TR = 1 leaves the ring's content undefined
+  ArchLbrParams arch;
+  LbrQuirks quirks;
 
   bool operator==(const LbrParams&) const = default;
 };

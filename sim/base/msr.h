@@ -39,6 +39,8 @@ struct MsrDef {
   u64 writable = 0;            ///< bits software may change; 0: read-only, every WRMSR faults
   bool ignore_others = false;  ///< writes of other bits are ignored instead of faulting
   u64 reset = 0;               ///< value after RESET, for tools; the owner resets itself to it
+  /// Whether register `i` exists now; nullptr: always. A register that does not raises #GP either way.
+  bool (*present)(const void* self, u32 i) = nullptr;
   /// Value of register `i` of the row (0..count-1). No side effects.
   u64 (*read)(const void* self, u32 i) = nullptr;
   /// Takes `value` for register `i`; reserved bits are already checked. Refuses by a fault, then nothing has

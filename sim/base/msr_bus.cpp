@@ -83,7 +83,9 @@ MsrValue MsrBus::read(u32 index) {
     ++unknown_[index];
     return {0, MsrFault::kUnknown};
   }
-  return {e->def->read(e->self, index - e->def->index), MsrFault::kNone};
+  const u32 i = index - e->def->index;
+  if (e->def->present != nullptr && !e->def->present(e->self, i)) return {0, MsrFault::kUnknown};
+  return {e->def->read(e->self, i), MsrFault::kNone};
 }
 
 MsrFault MsrBus::write(u32 index, u64 value) {
@@ -93,6 +95,7 @@ MsrFault MsrBus::write(u32 index, u64 value) {
     return MsrFault::kUnknown;
   }
   const MsrDef& def = *e->def;
+  if (def.present != nullptr && !def.present(e->self, index - def.index)) return MsrFault::kUnknown;
   if (def.write == nullptr) return MsrFault::kReadOnly;
   if (!def.ignore_others && (value & ~def.writable) != 0) return MsrFault::kReserved;
   return def.write(e->self, index - def.index, value & def.writable);

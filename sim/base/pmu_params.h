@@ -18,6 +18,10 @@ enum class EventList : u8 {
   kSandyBridge,    ///< and Ivy Bridge
   kHaswell,        ///< and Broadwell
   kSkylake,        ///< client and server
+  kIceLake,        ///< client; Tiger Lake, Rocket Lake
+  kSapphireRapids, ///< and Golden Cove
+  kAtom,           ///< Goldmont, Goldmont Plus, Tremont
+  kGracemont,      ///< and Crestmont
   kCount,
 };
 
@@ -30,7 +34,21 @@ struct PmuParams {
   u32 absent_events = 0;     ///< CPUID.0AH:EBX: bit n set = architectural event n does not work
   unsigned arch_events = 7;  ///< CPUID.0AH:EAX[31:24]: how many bits of it mean something
   bool any_thread_deprecated = false;
-  unsigned pebs_format = 0;   ///< IA32_PERF_CAPABILITIES[11:8]
+  u32 fixed_bitmap = 0;  ///< CPUID.0AH:ECX (version 5): fixed counters that exist; 0 before
+  unsigned slots_per_cycle = 4;  ///< issue width: TOPDOWN.SLOTS per core clock
+  bool leaf_23h = false;  ///< CPUID leaf 23H with the true counter bitmaps
+  u32 gp_bitmap = 0;      ///< CPUID.23H.1:EAX; 0: (1 << gp_counters) - 1
+  u64 evtsel_mask = 0x0000'0000'ffdf'ffff;  ///< bits of IA32_PERFEVTSELx that exist; others raise #GP
+  bool any_thread = true;      ///< ANY counts both threads; false: ignored where the bit exists
+  bool ds_area = false;        ///< CPUID.1:EDX.DS: IA32_DS_AREA, BTS and PEBS
+  unsigned pebs_format = 0;    ///< IA32_PERF_CAPABILITIES[11:8]
+  u64 pebs_counters = 0;       ///< bits of IA32_PEBS_ENABLE for counters: n general, 32 + i fixed; 0 = no PEBS
+  u64 pebs_enable_extra = 0;   ///< its further bits: load latency 32 + n, precise store 63
+  u64 pdist_counters = 0;      ///< counters that sample the overflowing instruction itself (PDIR, PDist)
+  bool load_latency = false;   ///< MSR_PEBS_LD_LAT_THRESHOLD
+  bool frontend_msr = false;   ///< MSR_PEBS_FRONTEND
+  u32 offcore_rsp = 0;         ///< how many MSR_OFFCORE_RSP_x
+  bool global_ctrl_reset_enables_gp = true;  ///< IA32_PERF_GLOBAL_CTRL after RESET: general counters on
   u64 perf_capabilities = 0;  ///< IA32_PERF_CAPABILITIES; 0 = the part has no such MSR
   FreezeMode freeze = FreezeMode::kLegacy;
   EventList events = EventList::kArchitectural;
