@@ -4,6 +4,8 @@
 
 #include <unistd.h>
 
+#include "sim/perfdata/temporaries.h"
+
 namespace lastbranch::cli {
 namespace {
 
@@ -14,7 +16,10 @@ static_assert(std::atomic<Machine*>::is_always_lock_free && std::atomic<int>::is
 
 void stop(int signal) {
   int none = 0;
-  if (!g_received.compare_exchange_strong(none, signal)) _exit(128 + signal);
+  if (!g_received.compare_exchange_strong(none, signal)) {
+    perfdata::remove_temporaries();
+    _exit(128 + signal);
+  }
   if (Machine* machine = g_machine.load()) machine->request_stop();
 }
 

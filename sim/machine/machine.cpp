@@ -31,11 +31,20 @@ user::ProcessorIdentity identity(const cpu::Uarch& part) {
   return p;
 }
 
-/// The board's kernel entries and exits as retired branches.
+/// The board's kernel entries and exits as retired branches. Those that an instruction of the program made
+/// are counted with it; the kernel's own, and exceptions, here.
 class Transitions final : public FarBranches {
  public:
   Transitions(Hub& hub, const cpu::Cpu& c) : hub_(hub), cpu_(c) {}
   void far_branch(BranchKind kind, u64 from, u64 to, u8 cpl_from, u8 cpl_to) override {
+    if (cpl_from == 0 || kind == BranchKind::kException) {
+      Ledger& ledger = *cpu_.ledger;
+      const Ctx before = ledger.context();
+      ledger.enter(context_of(cpl_from));
+      ledger.add(Ev::kBranches);
+      ledger.add(Ev::kFarBranches);
+      ledger.enter(before);
+    }
     hub_.branch({.from = from,
                  .to = to,
                  .time = cpu_.cycles(cpu_),

@@ -48,6 +48,7 @@ OutputFile::OutputFile(std::string path) : path_(std::move(path)), target_(resol
     temporary_.clear();
     throw Error("{}: cannot create a file beside it: {}", path_, std::strerror(error));
   }
+  remembered_.emplace(temporary_.c_str());
 }
 
 OutputFile::~OutputFile() {
@@ -113,12 +114,14 @@ void OutputFile::commit() {
     discard();
     throw Error("{}: cannot be given its name: {}", path_, std::strerror(error));
   }
+  remembered_.reset();
   temporary_.clear();
 }
 
 void OutputFile::discard() {
   if (fd_ >= 0) close(std::exchange(fd_, -1));
   if (!temporary_.empty()) unlink(temporary_.c_str());
+  remembered_.reset();
   temporary_.clear();
 }
 

@@ -3,10 +3,12 @@
 /// Bytes go to a temporary beside the target, and commit() renames it; destroyed without commit(), it leaves
 /// nothing. The rename keeps out of crashes of this process, not of the machine: there is no fsync.
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "sim/base/units.h"
+#include "sim/perfdata/temporaries.h"
 
 namespace lastbranch::perfdata {
 
@@ -50,6 +52,7 @@ class OutputFile {
   std::string path_;
   std::string target_;     // path_ with symbolic links followed
   std::string temporary_;  // empty once renamed or removed, and for a device
+  std::optional<Temporary> remembered_;  // temporary_, for signal handlers
   int fd_ = -1;
   u64 end_ = 0;
 };

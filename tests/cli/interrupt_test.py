@@ -66,6 +66,7 @@ def test_the_second_interrupt_ends_at_once_without_a_file(tmp_path: Path) -> Non
         run.send_signal(signal.SIGINT)
     run.communicate(timeout=20)
     assert run.returncode in (130, -signal.SIGINT)
+    assert {p.name for p in tmp_path.iterdir()} <= {"p.data"}
     if data.exists():
         succeed(tool("perf"), "script", "-F", "ip,brstack", "-i", data)
 
