@@ -26,6 +26,8 @@ class Walker {
   virtual Translation walk(u64 linear, Access access, bool user) = 0;
   /// Address-space tag (PCID/VPID/process): TLB banks and code blocks of different tags never mix.
   [[nodiscard]] virtual u16 tag() const { return 0; }
+  /// The map is the same whatever CR0, CR3 and CR4 hold: a write to them has nothing to forget.
+  [[nodiscard]] virtual bool fixed() const { return false; }
 };
 
 }  // namespace lastbranch::cpu
