@@ -12,14 +12,14 @@ namespace lastbranch::cpu {
 namespace {
 
 struct FactEvent {
-  u16 fact;
+  u32 fact;
   Ev ev;
 };
 /// A fact's event. What depends on the outcome (taken branches) is added where the outcome is known.
 constexpr FactEvent kFactEvents[] = {
-    {fact::kLoad, Ev::kLoads},
+    {fact::kLoad | fact::kPrefetch, Ev::kLoads},
     {fact::kStore, Ev::kStores},
-    {fact::kLoad | fact::kStore, Ev::kMemory},
+    {fact::kLoad | fact::kPrefetch | fact::kStore, Ev::kMemory},
     {fact::kCond, Ev::kCondBranches},
     {fact::kBranch, Ev::kBranches},
     {fact::kCall, Ev::kNearCalls},
@@ -29,6 +29,21 @@ constexpr FactEvent kFactEvents[] = {
     {fact::kX87, Ev::kX87},
     {fact::kSseFp, Ev::kSseFp},
     {fact::kLocked, Ev::kLocked},
+    {fact::kNop, Ev::kNops},
+    {fact::kPause, Ev::kPauses},
+    {fact::kLfence, Ev::kLfences},
+    {fact::kMmx, Ev::kMmx},
+    {fact::kPrefetchNta, Ev::kPrefetchNta},
+    {fact::kPrefetchT0, Ev::kPrefetchT0},
+    {fact::kPrefetchT1T2, Ev::kPrefetchT1T2},
+    {fact::kPrefetchW, Ev::kPrefetchW},
+};
+/// Facts of which one instruction may count two.
+constexpr FactEvent kArithmeticEvents[] = {
+    {fact::kFpScalarSingle, Ev::kFpScalarSingle},
+    {fact::kFpScalarDouble, Ev::kFpScalarDouble},
+    {fact::kFpPackedSingle, Ev::kFpPackedSingle},
+    {fact::kFpPackedDouble, Ev::kFpPackedDouble},
 };
 
 u64 granules(u64 offset, u64 length) {
@@ -96,13 +111,17 @@ Op choose(const OpTable& ops, Decoded& d) {
 
 }  // namespace
 
-void count_facts(EvCounts& counts, u16 facts) {
-  ++counts[Ev::kInstructions];
+void count_facts(EvCounts& counts, u32 facts) {
+  counts.add(Ev::kInstructions);
   for (const FactEvent& f : kFactEvents) {
-    if ((facts & f.fact) != 0) ++counts[f.ev];
+    if ((facts & f.fact) != 0) counts.add(f.ev);
   }
+  for (const FactEvent& f : kArithmeticEvents) {
+    if ((facts & f.fact) != 0) counts.add(f.ev, (facts & fact::kFpTwice) != 0 ? 2 : 1);
+  }
+  if ((facts & fact::kCall) != 0 && (facts & fact::kIndirect) != 0) counts.add(Ev::kIndirectCalls);
   // Every near branch but a conditional one is taken when it completes.
-  if ((facts & (fact::kBranch | fact::kCond | fact::kFar)) == fact::kBranch) ++counts[Ev::kTakenBranches];
+  if ((facts & (fact::kBranch | fact::kCond | fact::kFar)) == fact::kBranch) counts.add(Ev::kTakenBranches);
 }
 
 EvCounts prefix_counts(const Block& block, std::size_t n) {

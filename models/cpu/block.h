@@ -61,7 +61,7 @@ struct Block {
 static_assert(alignof(Block) <= 16 && sizeof(Block) % alignof(Insn) == 0);
 
 /// Adds what one instruction does to `counts`.
-void count_facts(EvCounts& counts, u16 facts);
+void count_facts(EvCounts& counts, u32 facts);
 
 /// Facts of the first `n` instructions of `block`.
 [[nodiscard]] EvCounts prefix_counts(const Block& block, std::size_t n);

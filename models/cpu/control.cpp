@@ -4,7 +4,7 @@
 
 namespace lastbranch::cpu {
 
-void retire_intercepted(Cpu& c, u16 facts) {
+void retire_intercepted(Cpu& c, u32 facts) {
   EvCounts counts;
   count_facts(counts, facts);
   c.ledger->enter(context_of(c.cpl));

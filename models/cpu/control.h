@@ -6,7 +6,7 @@ namespace lastbranch::cpu {
 
 /// Completes the intercepted instruction at Cpu::rip on behalf of the board: counts it with `facts` (fact::
 /// bits) as retired and moves RIP to Cpu::next_rip.
-void retire_intercepted(Cpu& c, u16 facts);
+void retire_intercepted(Cpu& c, u32 facts);
 
 /// The translation of [va, va + length) changed or went away: drops TLB entries, code blocks and chains into
 /// the range.

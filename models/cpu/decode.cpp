@@ -144,16 +144,14 @@ bool touches_no_memory(const ZydisDecodedInstruction& z) {
          z.meta.category == ZYDIS_CATEGORY_PREFETCH;
 }
 
-u16 branch_facts(const ZydisDecodedInstruction& z, const Shape& s) {
+u32 branch_facts(const ZydisDecodedInstruction& z, const Shape& s) {
   switch (z.meta.category) {
     case ZYDIS_CATEGORY_COND_BR:
       return fact::kBranch | fact::kCond | fact::kEndsBlock;
     case ZYDIS_CATEGORY_UNCOND_BR:
-      return static_cast<u16>(fact::kBranch | fact::kEndsBlock |
-                              (s.kind(0) == Kind::kRel ? 0 : fact::kIndirect));
+      return fact::kBranch | fact::kEndsBlock | (s.kind(0) == Kind::kRel ? 0 : fact::kIndirect);
     case ZYDIS_CATEGORY_CALL:
-      return static_cast<u16>(fact::kBranch | fact::kCall | fact::kEndsBlock |
-                              (s.kind(0) == Kind::kRel ? 0 : fact::kIndirect));
+      return fact::kBranch | fact::kCall | fact::kEndsBlock | (s.kind(0) == Kind::kRel ? 0 : fact::kIndirect);
     case ZYDIS_CATEGORY_RET:
       return z.mnemonic == ZYDIS_MNEMONIC_RET ? fact::kBranch | fact::kReturn | fact::kEndsBlock
                                               : fact::kBranch | fact::kFar | fact::kEndsBlock;
@@ -356,17 +354,102 @@ bool can_fault(const ZydisDecodedInstruction& z, const Decoded& d) {
   return d.binds.empty() || (d.info.facts & fact::kEndsBlock) != 0;
 }
 
-u16 class_facts(const ZydisDecodedInstruction& z) {
-  switch (z.meta.category) {
-    case ZYDIS_CATEGORY_X87_ALU:
-      return fact::kX87;
-    case ZYDIS_CATEGORY_SSE:
-      return z.meta.exception_class == ZYDIS_EXCEPTION_CLASS_SSE2 ||
-                     z.meta.exception_class == ZYDIS_EXCEPTION_CLASS_SSE3
-                 ? fact::kSseFp
-                 : 0;
+/// What FP_ARITH_INST_RETIRED counts, by perfmon's description: conversions and comparisons are not in it.
+u32 arithmetic_facts(ZydisMnemonic m) {
+  switch (m) {
+    case ZYDIS_MNEMONIC_ADDSS:
+    case ZYDIS_MNEMONIC_SUBSS:
+    case ZYDIS_MNEMONIC_MULSS:
+    case ZYDIS_MNEMONIC_DIVSS:
+    case ZYDIS_MNEMONIC_MINSS:
+    case ZYDIS_MNEMONIC_MAXSS:
+    case ZYDIS_MNEMONIC_SQRTSS:
+    case ZYDIS_MNEMONIC_RSQRTSS:
+    case ZYDIS_MNEMONIC_RCPSS:
+      return fact::kFpScalarSingle;
+    case ZYDIS_MNEMONIC_ADDSD:
+    case ZYDIS_MNEMONIC_SUBSD:
+    case ZYDIS_MNEMONIC_MULSD:
+    case ZYDIS_MNEMONIC_DIVSD:
+    case ZYDIS_MNEMONIC_MINSD:
+    case ZYDIS_MNEMONIC_MAXSD:
+    case ZYDIS_MNEMONIC_SQRTSD:
+      return fact::kFpScalarDouble;
+    case ZYDIS_MNEMONIC_ADDPS:
+    case ZYDIS_MNEMONIC_SUBPS:
+    case ZYDIS_MNEMONIC_HADDPS:
+    case ZYDIS_MNEMONIC_HSUBPS:
+    case ZYDIS_MNEMONIC_ADDSUBPS:
+    case ZYDIS_MNEMONIC_MULPS:
+    case ZYDIS_MNEMONIC_DIVPS:
+    case ZYDIS_MNEMONIC_MINPS:
+    case ZYDIS_MNEMONIC_MAXPS:
+    case ZYDIS_MNEMONIC_SQRTPS:
+    case ZYDIS_MNEMONIC_RSQRTPS:
+    case ZYDIS_MNEMONIC_RCPPS:
+      return fact::kFpPackedSingle;
+    case ZYDIS_MNEMONIC_DPPS:
+      return fact::kFpPackedSingle | fact::kFpTwice;
+    case ZYDIS_MNEMONIC_ADDPD:
+    case ZYDIS_MNEMONIC_SUBPD:
+    case ZYDIS_MNEMONIC_HADDPD:
+    case ZYDIS_MNEMONIC_HSUBPD:
+    case ZYDIS_MNEMONIC_ADDSUBPD:
+    case ZYDIS_MNEMONIC_MULPD:
+    case ZYDIS_MNEMONIC_DIVPD:
+    case ZYDIS_MNEMONIC_MINPD:
+    case ZYDIS_MNEMONIC_MAXPD:
+    case ZYDIS_MNEMONIC_SQRTPD:
+      return fact::kFpPackedDouble;
+    case ZYDIS_MNEMONIC_DPPD:
+      return fact::kFpPackedDouble | fact::kFpTwice;
     default:
       return 0;
+  }
+}
+
+u32 single_facts(ZydisMnemonic m) {
+  switch (m) {
+    case ZYDIS_MNEMONIC_PAUSE:
+      return fact::kPause;
+    case ZYDIS_MNEMONIC_LFENCE:
+      return fact::kLfence;
+    case ZYDIS_MNEMONIC_ENDBR32:
+    case ZYDIS_MNEMONIC_ENDBR64:
+      return fact::kNop;
+    case ZYDIS_MNEMONIC_PREFETCHNTA:
+      return fact::kPrefetchNta;
+    case ZYDIS_MNEMONIC_PREFETCHT0:
+      return fact::kPrefetchT0;
+    case ZYDIS_MNEMONIC_PREFETCHT1:
+    case ZYDIS_MNEMONIC_PREFETCHT2:
+      return fact::kPrefetchT1T2;
+    case ZYDIS_MNEMONIC_PREFETCHW:
+      return fact::kPrefetchW;
+    default:
+      return 0;
+  }
+}
+
+u32 class_facts(const ZydisDecodedInstruction& z) {
+  const u32 facts = single_facts(z.mnemonic);
+  switch (z.meta.category) {
+    case ZYDIS_CATEGORY_X87_ALU:
+    case ZYDIS_CATEGORY_FCMOV:
+      return facts | fact::kX87;
+    case ZYDIS_CATEGORY_MMX:
+      return facts | fact::kMmx;
+    case ZYDIS_CATEGORY_NOP:
+    case ZYDIS_CATEGORY_WIDENOP:
+      return facts | fact::kNop;
+    case ZYDIS_CATEGORY_SSE:
+      return facts | arithmetic_facts(z.mnemonic) |
+             (z.meta.exception_class == ZYDIS_EXCEPTION_CLASS_SSE2 ||
+                      z.meta.exception_class == ZYDIS_EXCEPTION_CLASS_SSE3
+                  ? fact::kSseFp
+                  : 0);
+    default:
+      return facts | arithmetic_facts(z.mnemonic);
   }
 }
 
@@ -404,8 +487,8 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, u64 va, Decoded& out) co
 
   out.binds = state_->binds[static_cast<std::size_t>(z.mnemonic)];
   note_flags(z, ops, out.info);
-  out.info.facts = static_cast<u16>(branch_facts(z, s) | class_facts(z) | (s.lock ? fact::kLocked : 0) |
-                                    (ends_block(z) ? fact::kEndsBlock : 0));
+  out.info.facts = branch_facts(z, s) | class_facts(z) | (s.lock ? fact::kLocked : 0) |
+                   (ends_block(z) ? fact::kEndsBlock : 0);
   note_accesses(z, ops, out.info);
   if (z.mnemonic == ZYDIS_MNEMONIC_XCHG && (out.info.facts & fact::kStore) != 0)
     out.info.facts |= fact::kLocked;

@@ -32,18 +32,32 @@ inline constexpr u8 kScaleMask = 3;
 
 /// Static facts of an instruction, one bit each, counted per block execution.
 namespace fact {
-inline constexpr u16 kLoad = 1 << 0;      ///< reads memory
-inline constexpr u16 kStore = 1 << 1;     ///< writes memory
-inline constexpr u16 kCond = 1 << 2;      ///< conditional branch
-inline constexpr u16 kBranch = 1 << 3;    ///< any branch, taken or not
-inline constexpr u16 kCall = 1 << 4;      ///< near CALL
-inline constexpr u16 kReturn = 1 << 5;    ///< near RET
-inline constexpr u16 kIndirect = 1 << 6;  ///< indirect JMP or CALL
-inline constexpr u16 kFar = 1 << 7;       ///< far transfer, SYSCALL family, INT n
-inline constexpr u16 kX87 = 1 << 8;
-inline constexpr u16 kSseFp = 1 << 9;
-inline constexpr u16 kLocked = 1 << 10;
-inline constexpr u16 kEndsBlock = 1 << 11;  ///< nothing after it belongs to the block
+inline constexpr u32 kLoad = 1 << 0;      ///< reads memory
+inline constexpr u32 kStore = 1 << 1;     ///< writes memory
+inline constexpr u32 kCond = 1 << 2;      ///< conditional branch
+inline constexpr u32 kBranch = 1 << 3;    ///< any branch, taken or not
+inline constexpr u32 kCall = 1 << 4;      ///< near CALL
+inline constexpr u32 kReturn = 1 << 5;    ///< near RET
+inline constexpr u32 kIndirect = 1 << 6;  ///< indirect JMP or CALL
+inline constexpr u32 kFar = 1 << 7;       ///< far transfer, SYSCALL family, INT n
+inline constexpr u32 kX87 = 1 << 8;
+inline constexpr u32 kSseFp = 1 << 9;
+inline constexpr u32 kLocked = 1 << 10;
+inline constexpr u32 kEndsBlock = 1 << 11;  ///< nothing after it belongs to the block
+inline constexpr u32 kNop = 1 << 12;        ///< ENDBR included
+inline constexpr u32 kPause = 1 << 13;
+inline constexpr u32 kLfence = 1 << 14;
+inline constexpr u32 kMmx = 1 << 15;
+inline constexpr u32 kFpScalarSingle = 1 << 16;  ///< arithmetic, as FP_ARITH_INST_RETIRED has it
+inline constexpr u32 kFpScalarDouble = 1 << 17;
+inline constexpr u32 kFpPackedSingle = 1 << 18;
+inline constexpr u32 kFpPackedDouble = 1 << 19;
+inline constexpr u32 kFpTwice = 1 << 20;      ///< two operations an element: counts two
+inline constexpr u32 kPrefetchNta = 1 << 21;  ///< software prefetches access no memory, yet count as loads
+inline constexpr u32 kPrefetchT0 = 1 << 22;
+inline constexpr u32 kPrefetchT1T2 = 1 << 23;
+inline constexpr u32 kPrefetchW = 1 << 24;
+inline constexpr u32 kPrefetch = kPrefetchNta | kPrefetchT0 | kPrefetchT1T2 | kPrefetchW;
 }  // namespace fact
 
 /// Registers as a set: bits 0-15 GPRs, 16-31 XMM, 32 status flags, 33 x87/MMX, 34 segment, control and other
@@ -64,7 +78,7 @@ inline constexpr RegSet kSystem = RegSet{1} << 34;
 struct InsnInfo {
   RegSet reads = 0, writes = 0;
   u32 form = 0;            ///< stable form id: form_id() of the canonical form name, e.g. "ADD (R32, M32)"
-  u16 facts = 0;           ///< fact:: bits
+  u32 facts = 0;           ///< fact:: bits
   u16 flags_read = 0;      ///< status flags tested, as RFLAGS bits
   u16 flags_written = 0;   ///< status flags written whatever the operands (undefined ones included)
   u16 offset = 0;          ///< bytes from the block's first instruction

@@ -4,8 +4,13 @@
 
 namespace lastbranch::pmu {
 
-Counter::Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const EvCounts& most)
-    : ledger_(&ledger), formula_(formula), contexts_(contexts), most_(formula.most(most)) {}
+Counter::Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most,
+                 u64 scale)
+    : ledger_(&ledger),
+      formula_(formula),
+      contexts_(contexts),
+      scale_(scale),
+      most_(formula.most(most) * scale) {}
 
 void Counter::start() {
   if (running_) return;

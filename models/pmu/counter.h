@@ -14,8 +14,8 @@ namespace lastbranch::pmu {
 class Counter {
  public:
   /// Counts `formula` in `contexts` of `ledger`, which must outlive it; stopped at 0.
-  /// `most`: the most one instruction can add to each fact.
-  Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const EvCounts& most);
+  /// `most`: the most one instruction can add to each fact. `scale`: each of its events counts so often.
+  Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most, u64 scale = 1);
 
   void start();
   void stop();
@@ -39,6 +39,8 @@ class Counter {
   /// After an overflow: the next one is a period after this one, however late it was seen.
   void next_period() { overflow_at_ += period_; }
 
+  /// The most that one instruction can add; 0: it never counts.
+  [[nodiscard]] u64 most() const { return most_; }
   /// Limits how far the core may run, while it is armed and running.
   void limit(Horizon& horizon) const {
     if (armed() && running_ && most_ != 0) horizon.events(distance(), most_);
@@ -50,12 +52,13 @@ class Counter {
     for (std::size_t c = 0; c < kCtxCount; ++c) {
       if (((contexts_ >> c) & 1) != 0) sum += formula_.total(*ledger_, static_cast<Ctx>(c));
     }
-    return sum;
+    return sum * scale_;
   }
 
   const Ledger* ledger_;
   Formula formula_;
   CtxSet contexts_;
+  u64 scale_;
   u64 most_;  ///< events per instruction
   bool running_ = false;
   u64 base_ = 0;  ///< raw() when the value was 0

@@ -42,7 +42,7 @@ class Formula {
     return sum;
   }
   /// Most that one instruction can add, given the most it can add to each fact.
-  [[nodiscard]] constexpr u64 most(const EvCounts& most_per_instruction) const {
+  [[nodiscard]] constexpr u64 most(const FactCounts& most_per_instruction) const {
     u64 sum = 0;
     for (const Term& t : terms()) sum += t.minus ? 0 : most_per_instruction[t.ev];
     return sum;
@@ -93,14 +93,20 @@ struct Alias {
 
 /// The most one instruction can add to each fact, as far as the architecture bounds it; clocks as the
 /// caller's timing does. What the board does in the kernel's name belongs to the instruction that called it.
-[[nodiscard]] constexpr EvCounts most_per_instruction(u32 cycles) {
-  EvCounts most;
+[[nodiscard]] constexpr FactCounts most_per_instruction(u32 cycles) {
+  FactCounts most;
   most.n.fill(1);
   most[Ev::kCycles] = cycles;
   // A SYSCALL and the SYSRET that the board performs after it; an exception and the IRET or jump to a
   // handler.
   most[Ev::kFarBranches] = 2;
   most[Ev::kBranches] = 2;
+  most[Ev::kLbrInserts] = 2;
+  most[Ev::kRing0Entries] = 2;
+  most[Ev::kInterrupts] = 2;
+  // DPPS and DPPD.
+  most[Ev::kFpPackedSingle] = 2;
+  most[Ev::kFpPackedDouble] = 2;
   return most;
 }
 

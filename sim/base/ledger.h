@@ -2,43 +2,15 @@
 // Running totals of what retired, per privilege context. The core adds, everybody else reads: a counter is a
 // view.
 //
-// Modelled: the facts below, in four contexts. Not: anything that needs to know what happened in one cycle
-// (cmask, inv and edge come from an observer of their own). Source of the split: SDM vol. 3B,
+// Modelled: the facts of facts.h, in four contexts. Not: anything that needs to know what happened in one
+// cycle (cmask, inv and edge come from an observer of their own). Source of the split: SDM vol. 3B,
 // "IA32_PERFEVTSELx MSRs" (USR and OS flags); vol. 3C for host and guest.
 #include <array>
-#include <string_view>
 
+#include "sim/base/facts.h"
 #include "sim/base/units.h"
 
 namespace lastbranch {
-
-/// Facts that are counted. Instruction facts count instructions: a RMW instruction is one load and one store.
-enum class Ev : u8 {
-  kInstructions,   ///< retired; a REP string instruction is one
-  kCycles,         ///< core clocks while not halted
-  kBranches,       ///< near and far, taken or not
-  kTakenBranches,  ///< near, taken
-  kCondBranches,   ///< Jcc, LOOPcc, JRCXZ
-  kCondTaken,
-  kNearCalls,
-  kNearReturns,
-  kIndirect,     ///< near indirect JMP and CALL; not RET
-  kFarBranches,  ///< far transfers, SYSCALL and SYSRET, INT n, IRET, interrupts and exceptions
-  kLoads,        ///< instructions that read memory
-  kStores,       ///< instructions that write memory
-  kMemory,       ///< instructions that do either
-  kLocked,       ///< instructions with a locked access
-  kX87,
-  kSseFp,  ///< SSE floating point
-  kCount,
-};
-inline constexpr std::size_t kEvCount = static_cast<std::size_t>(Ev::kCount);
-
-/// The fact's name in listings and errors.
-inline constexpr std::array<std::string_view, kEvCount> kEvNames = {
-    "instructions", "cycles",       "branches", "taken_branches", "cond_branches", "cond_taken",
-    "near_calls",   "near_returns", "indirect", "far_branches",   "loads",         "stores",
-    "memory",       "locked",       "x87",      "sse_fp"};
 
 /// Who was running: bit 0 user (CPL 3), bit 1 guest (VMX non-root). CPL 1 and 2 count as user, as USR does.
 enum class Ctx : u8 { kHostKernel, kHostUser, kGuestKernel, kGuestUser, kCount };
@@ -49,12 +21,23 @@ inline constexpr std::size_t kCtxCount = static_cast<std::size_t>(Ctx::kCount);
   return static_cast<Ctx>((cpl != 0 ? 1u : 0u) | (guest ? 2u : 0u));
 }
 
-/// How often each fact occurs in something (a block, an instruction).
-struct EvCounts {
-  std::array<u32, kEvCount> n{};
+/// How often each fact that a block knows occurs in something (a block, an instruction).
+class EvCounts {
+ public:
+  [[nodiscard]] constexpr u32 operator[](Ev ev) const { return n_[static_cast<std::size_t>(ev)]; }
+  /// `ev` must be one that a block knows.
+  constexpr void add(Ev ev, u32 n = 1) {
+    const auto i = static_cast<std::size_t>(ev);
+    n_[i] += n;
+    rare_ = rare_ || i >= kCommonFacts;
+  }
+  [[nodiscard]] constexpr const u32* data() const { return n_.data(); }
+  /// Whether any fact behind the common ones occurs: folding leaves them out otherwise.
+  [[nodiscard]] constexpr bool has_rare() const { return rare_; }
 
-  constexpr u32& operator[](Ev ev) { return n[static_cast<std::size_t>(ev)]; }
-  constexpr u32 operator[](Ev ev) const { return n[static_cast<std::size_t>(ev)]; }
+ private:
+  bool rare_ = false;
+  std::array<u32, kBlockFacts> n_{};
 };
 
 class Ledger {
@@ -68,7 +51,10 @@ class Ledger {
   /// Something with these facts was executed `times` times: how a block's executions are folded in.
   [[gnu::always_inline]] void add(const EvCounts& counts, u64 times) {
     Bank& bank = *bank_;
-    for (std::size_t i = 0; i < kEvCount; ++i) bank[i] += times * counts.n[i];
+    const u32* const n = counts.data();
+    for (std::size_t i = 0; i < kCommonFacts; ++i) bank[i] += times * n[i];
+    if (!counts.has_rare()) return;
+    for (std::size_t i = kCommonFacts; i < kBlockFacts; ++i) bank[i] += times * n[i];
   }
 
   [[nodiscard]] u64 total(Ev ev, Ctx ctx) const {

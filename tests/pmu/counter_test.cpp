@@ -12,7 +12,7 @@ namespace lastbranch::pmu {
 namespace {
 
 constexpr u32 kMostCycles = 7;
-const EvCounts kMost = most_per_instruction(kMostCycles);
+const FactCounts kMost = most_per_instruction(kMostCycles);
 
 constexpr CtxSet only(Ctx ctx) {
   return static_cast<CtxSet>(1u << static_cast<unsigned>(ctx));

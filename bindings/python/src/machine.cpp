@@ -49,7 +49,7 @@ std::size_t count(Session& s, const std::string& event) {
 
 std::map<std::string_view, u64> facts(Session& s) {
   std::map<std::string_view, u64> totals;
-  for (std::size_t k = 0; k < kEvCount; ++k)
+  for (std::size_t k = 0; k < kSuppliedFacts; ++k)
     totals[kEvNames.at(k)] = s.machine().ledger().total(static_cast<Ev>(k));
   return totals;
 }
