@@ -14,6 +14,7 @@ enum class MsrFault : u8 {
   kNone,
   kUnknown,       ///< no model has a register at this index
   kReadOnly,      ///< WRMSR to a register software cannot change
+  kWriteOnly,     ///< RDMSR of a register that cannot be read
   kReserved,      ///< a reserved bit is set in the value
   kNonCanonical,  ///< an address field is not canonical
   kValue,         ///< no reserved bit is set, yet the register does not take this value
@@ -46,6 +47,7 @@ struct MsrDef {
   /// Takes `value` for register `i`; reserved bits are already checked. Refuses by a fault, then nothing has
   /// changed.
   MsrFault (*write)(void* self, u32 i, u64 value) = nullptr;
+  bool write_only = false;  ///< RDMSR raises #GP; `read` is for tools
 };
 
 }  // namespace lastbranch

@@ -29,6 +29,8 @@ std::string_view describe(MsrFault fault) {
       return "no such register";
     case MsrFault::kReadOnly:
       return "read-only register";
+    case MsrFault::kWriteOnly:
+      return "write-only register";
     case MsrFault::kReserved:
       return "reserved bit set";
     case MsrFault::kNonCanonical:
@@ -85,6 +87,7 @@ MsrValue MsrBus::read(u32 index) {
   }
   const u32 i = index - e->def->index;
   if (e->def->present != nullptr && !e->def->present(e->self, i)) return {0, MsrFault::kUnknown};
+  if (e->def->write_only) return {0, MsrFault::kWriteOnly};
   return {e->def->read(e->self, i), MsrFault::kNone};
 }
 
