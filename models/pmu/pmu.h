@@ -5,13 +5,18 @@
 // their widths, full-width aliases, GLOBAL_CTRL/STATUS/RESET/SET/INUSE, IA32_PERF_CAPABILITIES, RDPMC, overflow
 // found exactly through the horizon, PMI with skid, both ways of freezing, cmask/inv/edge by looking after
 // every instruction while such a counter runs. PEBS is models/pmu/pebs.h. Not modelled: a second thread (ANY
-// counts this one). Sources: SDM vol. 3B, "Performance Monitoring"; vol. 4; Linux 6.12 arch/x86/events/intel.
+// counts this one), transactions (IN_TX counts nothing). PERF_METRICS holds what software writes until a timing
+// model supplies slots by category. Sources: SDM vol. 3B, "Performance Monitoring"; vol. 4; Linux 6.12
+// arch/x86/events/intel.
+#include <array>
+#include <map>
 #include <span>
-#include <string>
+#include <utility>
 #include <vector>
 
-#include "models/pmu/counter.h"
 #include "models/pmu/events.h"
+#include "models/pmu/pebs_counters.h"
+#include "models/pmu/pmu_counter.h"
 #include "sim/base/debugctl.h"
 #include "sim/base/horizon.h"
 #include "sim/base/ledger.h"
@@ -27,24 +32,25 @@ struct PmuOptions {
   u64 skid_cycles = 0;
   /// Whether branches that retire during the skid are still recorded although freezing was asked for.
   bool freeze_after_skid = false;
+  /// Writes of fixed counters drop the bits beyond their width. false: they raise #GP.
+  bool fixed_upper_bits_ignored = false;
+  /// IA32_PERF_GLOBAL_OVF_CTRL reads as last written. false: it reads 0.
+  bool ovf_ctrl_reads_back = false;
 };
 
 /// What the PMU reaches beside itself; nullptr where a platform has none of it. All must outlive the PMU.
 struct PmuPorts {
   DebugControl* debug = nullptr;  ///< IA32_DEBUGCTL's owner: freeze bits
   PmiTarget* target = nullptr;    ///< takes PMIs
-  /// Core clocks since reset, for skid and for the cycles of cmask.
+  /// Core clocks since reset, for skid; nullptr: the ledger's.
   u64 (*cycles)(const void* self) = nullptr;
   const void* cycles_self = nullptr;
+  u32 most_cycles = 1;  ///< the most core clocks of one instruction: how far limit() can look ahead
 };
-
-/// Which counter: general n is n, fixed i is kFixed + i, as bits of IA32_PERF_GLOBAL_STATUS.
-using CounterBit = unsigned;
-inline constexpr CounterBit kFixed = 32;
 
 class Pebs;
 
-class Pmu final : public PmiRequest {
+class Pmu final : public PebsCounters {
  public:
   /// Throws Error when `params` cannot be. `ledger` must outlive it.
   Pmu(const PmuParams& params, const Ledger& ledger, const PmuPorts& ports, const PmuOptions& options = {});
@@ -58,6 +64,8 @@ class Pmu final : public PmiRequest {
   /// `eventing_rip`: linear address of that instruction if it was the only one of the run, else 0; precise
   /// counters make the last run before their overflow one instruction long.
   void service(u64 eventing_rip);
+  /// Whether a counter, PEBS or a PMI on its way makes limit() and service() do anything.
+  [[nodiscard]] bool active() const { return running_ != 0 || pmi_pending_ || pebs_ != nullptr; }
 
   /// RDPMC with this ECX, privilege already checked; a fault is #GP(0).
   [[nodiscard]] MsrValue rdpmc(u32 ecx) const;
@@ -66,26 +74,110 @@ class Pmu final : public PmiRequest {
   [[nodiscard]] const Event* event_of(u64 evtsel) const;
 
   [[nodiscard]] const PmuParams& params() const { return params_; }
-  /// Value of a counter now, zero-extended.
-  [[nodiscard]] u64 value(CounterBit counter) const;
-  [[nodiscard]] u64 status() const;
+  [[nodiscard]] const PmuOptions& options() const { return options_; }
+  /// Counters this part has, as bits of IA32_PERF_GLOBAL_CTRL.
+  [[nodiscard]] u64 counters() const { return counters_; }
+  /// Counters that count now.
+  [[nodiscard]] u64 running() const { return running_; }
+  /// Events general counter `gp` has counted since construction, whatever was written to it; for records that
+  /// log events.
+  [[nodiscard]] u64 total(unsigned gp) const { return gp_[gp].total(); }
+  /// What may count: contexts outside never do, whatever USR and OS say. At first all.
+  void count_contexts(CtxSet contexts);
+  /// Counters of these bits overflow without skid, and the instruction that does it is a run of its own, as if
+  /// PEBS sampled them: for whoever samples from outside.
+  void set_precise(u64 counters) { precise_ = counters; }
+
+  // What PEBS and others that raise PMIs use.
+  [[nodiscard]] u64 value(CounterBit counter) const override { return at(counter).value(); }
+  void reload(CounterBit counter, u64 value) override { at(counter).set_value(value); }
+  [[nodiscard]] u64 status() const override { return status_; }
+  void set_status(u64 bits) override { change_status(status_ | bits); }
+  void clear_status(u64 bits) override { change_status(status_ & ~bits); }
+  [[nodiscard]] u64 control(CounterBit counter) const override;
+  [[nodiscard]] bool precise(CounterBit counter) const override;
+  [[nodiscard]] u64 core_cycles() const override;
+  [[nodiscard]] u64 perf_metrics() const override { return metrics_; }
+  /// Sets `status` bits, freezes as IA32_DEBUGCTL says, and raises a PMI: now, or at the end of service().
   void request_pmi(u64 status) override;
 
-  /// As RESET (`init` false) or INIT.
+  /// SMI and RSM as far as the PMU takes part: with FREEZE_WHILE_SMM the first clears all enables of
+  /// IA32_PERF_GLOBAL_CTRL, the second sets them.
+  void smi();
+  void rsm();
+
+  /// As RESET (`init` false) or INIT, which leaves the registers.
   void reset(bool init = false);
 
   /// The MSRs of this part: attach(rows(), this). PEBS's are its own.
   [[nodiscard]] std::span<const MsrDef> rows() const { return rows_; }
   /// Event codes that were programmed and are not modelled or not known: (evtsel, times), named at a run's end.
+  /// Fixed counters have their pseudo codes.
   [[nodiscard]] std::vector<std::pair<u64, u64>> unmodelled() const;
 
-  /// PEBS takes over what overflows on its counters; nullptr: none.
+  /// PEBS takes over what overflows on its counters; nullptr: none. It must outlive the PMU or be disconnected.
   void connect(Pebs* pebs) { pebs_ = pebs; }
 
  private:
+  friend struct PmuRows;  // pmu_rows.cpp: the registers as functions of this state
+
+  static constexpr unsigned kOffcoreRegisters = 2;
+
+  [[nodiscard]] PmuCounter& at(CounterBit c) { return c < kFixed ? gp_[c] : fixed_[c - kFixed]; }
+  [[nodiscard]] const PmuCounter& at(CounterBit c) const { return c < kFixed ? gp_[c] : fixed_[c - kFixed]; }
+
+  // pmu_program.cpp
+  /// What the event select makes counter `n` count.
+  void program_gp(unsigned n);
+  void program_fixed(unsigned i);
+  /// Starts and stops counters as all enables together say.
+  void update_running();
+  [[nodiscard]] u64 enabled() const;
+  [[nodiscard]] u64 evtsel_bits(unsigned n) const;
+  [[nodiscard]] u64 fixed_ctrl_bits() const;
+
+  // pmu_status.cpp
+  void change_status(u64 status);
+  [[nodiscard]] u64 status_bits() const;
+  [[nodiscard]] u64 global_ctrl_bits() const;
+  [[nodiscard]] u64 inuse() const;
+  void freeze();
+  [[nodiscard]] bool raises_pmi(CounterBit counter) const;
+  /// Counters whose overflow asks for a PMI `now`, or after the skid.
+  void raise(bool immediately, bool after_skid);
+  void deliver();
+
   PmuParams params_;
-  std::vector<MsrDef> rows_;
+  const Ledger* ledger_;
+  PmuPorts ports_;
+  PmuOptions options_;
+  FactCounts most_;
   Pebs* pebs_ = nullptr;
+  CtxSet contexts_ = kAllContexts;
+  std::vector<MsrDef> rows_;
+
+  u64 counters_ = 0;  ///< counters that exist
+  std::vector<PmuCounter> gp_;
+  std::vector<PmuCounter> fixed_;
+  std::vector<u64> evtsel_;
+  u64 fixed_ctrl_ = 0;
+  u64 global_ctrl_ = 0;
+  u64 status_ = 0;
+  u64 ovf_ctrl_ = 0;  ///< as last written
+  u64 metrics_ = 0;
+  u64 misc_enable_ = 0;
+  std::array<u64, kOffcoreRegisters> offcore_{};
+
+  u64 running_ = 0;
+  u64 watching_ = 0;  ///< those of running_ that look at every cycle
+  u64 precise_ = 0;
+  std::array<u64, 64> counted_{};  ///< total() of armed PEBS counters at the last look
+
+  bool in_service_ = false;
+  bool pmi_requested_ = false;  ///< by request_pmi() within service()
+  bool pmi_pending_ = false;    ///< on its way
+  u64 pmi_at_ = 0;              ///< core clock at which it arrives
+  std::map<u64, u64> unmodelled_;
 };
 
 }  // namespace lastbranch::pmu
