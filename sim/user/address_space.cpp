@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "models/cpu/control.h"
+#include "sim/user/vdso.h"
 
 namespace lastbranch::user {
 namespace {
@@ -108,6 +109,7 @@ AddressSpace::Touched AddressSpace::bring_in(const Vma& v, u64 page) {
       pages_.free(*fresh);
       got.outcome = SharedPages::Outcome::kBeyondEnd;
     }
+    if (v.role == Role::kVdso) std::ranges::copy(vdso_image(), pages_.memory().host(*fresh));
   }
   if (got.outcome == SharedPages::Outcome::kBeyondEnd) return {nullptr, Refusal::kBeyondFile};
   if (got.outcome == SharedPages::Outcome::kNoMemory) {

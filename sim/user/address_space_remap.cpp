@@ -52,6 +52,7 @@ i64 AddressSpace::remap(u64 address, u64 old_length, u64 new_length, u32 flags, 
   }
   if (from_length > v->end - address) return -EFAULT;
   const Vma source = *v;
+  if (source.role == Role::kVdso && length > from_length) return -EFAULT;  // it has no more pages
   if (fixed) {
     remove(new_address, new_address + length);
     return move(source, address, from_length, length, new_address);

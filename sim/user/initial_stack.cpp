@@ -79,8 +79,9 @@ InitialStack build_stack(AddressSpace& space, const Program& program, const Stac
   const u64 random = stack.push(c.random.data(), c.random.size());
   stack.align(16);
 
-  // In the kernel's order. There is no vDSO, hence no AT_SYSINFO_EHDR: time comes from system calls.
+  // In the kernel's order.
   const std::vector<std::pair<u64, u64>> auxv = {
+      {AT_SYSINFO_EHDR, c.vdso},
       {AT_MINSIGSTKSZ, c.minimum_signal_stack},
       {AT_HWCAP, c.hwcap},
       {AT_PAGESZ, kPageSize},

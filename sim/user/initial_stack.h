@@ -17,6 +17,7 @@ struct StackContents {
   std::string executable;        ///< AT_EXECFN
   std::array<u8, 16> random{};   ///< what AT_RANDOM points to
   u64 hwcap = 0, hwcap2 = 0;     ///< AT_HWCAP (CPUID.1:EDX), AT_HWCAP2
+  u64 vdso = 0;                  ///< AT_SYSINFO_EHDR
   u64 minimum_signal_stack = 0;  ///< AT_MINSIGSTKSZ
   u32 uid = 0, euid = 0, gid = 0, egid = 0;
 };

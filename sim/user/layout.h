@@ -12,6 +12,9 @@ inline constexpr u64 kUserEnd = 0x7ffffffff000;
 inline constexpr u64 kStackTop = kUserEnd;
 /// mmap() without an address goes to the highest gap that fits below: 128 MiB under the top of the stack.
 inline constexpr u64 kMmapTop = kUserEnd - (u64{128} << 20);
+/// The vDSO, one page: above all that mmap() places, so that it moves nothing, and far below the stack. Linux
+/// itself puts it where mmap() would, hence at no fixed place.
+inline constexpr u64 kVdsoBase = kMmapTop;
 /// Load address of position-independent programs, and of nothing else.
 inline constexpr u64 kPieBase = 0x555555554000;
 /// vm.mmap_min_addr: nothing is ever mapped below.

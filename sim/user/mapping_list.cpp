@@ -7,6 +7,20 @@
 namespace lastbranch::user {
 namespace {
 
+const char* role_name(Role role) {
+  switch (role) {
+    case Role::kHeap:
+      return "[heap]";
+    case Role::kStack:
+      return "[stack]";
+    case Role::kVdso:
+      return "[vdso]";
+    case Role::kPlain:
+      break;
+  }
+  return "";
+}
+
 ExecMapping describe(const Vma& v) {
   ExecMapping m{v.start, v.size(), 0, v.prot, u32{MAP_PRIVATE}};
   m.flags = v.shared ? u32{MAP_SHARED} : u32{MAP_PRIVATE};
@@ -17,22 +31,15 @@ ExecMapping describe(const Vma& v) {
     m.inode = v.file->inode();
     m.filename = v.file->host_path();
   } else {
-    m.flags |= MAP_ANONYMOUS;
-    m.filename = v.role == Role::kHeap ? "[heap]" : v.role == Role::kStack ? "[stack]" : "//anon";
+    m.flags |= v.role != Role::kVdso ? u32{MAP_ANONYMOUS} : 0;
+    m.filename = *role_name(v.role) != '\0' ? role_name(v.role) : "//anon";
   }
   return m;
 }
 
 std::string maps_name(const Vma& v) {
   if (v.file) return v.file->guest_path();
-  switch (v.role) {
-    case Role::kHeap:
-      return "[heap]";
-    case Role::kStack:
-      return "[stack]";
-    case Role::kPlain:
-      break;
-  }
+  if (v.role != Role::kPlain) return role_name(v.role);
   return v.shared ? "/dev/zero (deleted)" : "";
 }
 

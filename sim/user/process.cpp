@@ -14,6 +14,7 @@
 #include "sim/user/fault_signal.h"
 #include "sim/user/start.h"
 #include "sim/user/syscall_table.h"
+#include "sim/user/vdso.h"
 
 namespace lastbranch::user {
 namespace {
@@ -199,6 +200,10 @@ const std::string& Process::name() const {
 
 std::string Process::describe(u64 address) const {
   const Vma* v = kernel_->memory.vmas().find(address);
+  if (v != nullptr && v->role == Role::kVdso) {
+    const std::string function = describe_vdso(address - v->start);
+    if (!function.empty()) return fmt::format("{} ([vdso])", function);
+  }
   if (v == nullptr || !v->file) return fmt::format("{:#x}", address);
   try {
     const load::FileReader file(v->file->host_path());

@@ -2,9 +2,10 @@
 // The user-mode board: one process of Linux on one processor. Loads a program, and answers what leaves the
 // interpreter: system calls and faults.
 //
-// Modelled: what the table of system calls serves, start-up, synchronous signals, exit. Not: threads, fork,
-// exec, sockets, signals from outside. Kernel time is not simulated: a system call takes one instruction of
-// the program. Sources: psABI x86-64; man section 2; Linux for what they leave open.
+// Modelled: what the table of system calls serves, start-up, a vDSO whose functions make their system calls,
+// synchronous signals, exit. Not: threads, fork, exec, sockets, signals from outside. Kernel time is not
+// simulated: a system call takes one instruction of the program. Sources: psABI x86-64; man section 2; Linux
+// for what they leave open.
 #include <memory>
 #include <string>
 

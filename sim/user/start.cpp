@@ -6,12 +6,14 @@
 
 #include <fcntl.h>
 #include <linux/binfmts.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "sim/base/error.h"
 #include "sim/load/script.h"
+#include "sim/user/vdso.h"
 
 namespace lastbranch::user {
 namespace {
@@ -122,6 +124,15 @@ ProgramFile read_loader(const Kernel& k, const std::string& name, const std::str
   }
 }
 
+void map_vdso(AddressSpace& space) {
+  MapRequest request{kVdsoBase, vdso_image().size(), u32{PROT_READ | PROT_EXEC},
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE};
+  request.role = Role::kVdso;
+  if (const i64 r = space.map(request); r < 0) {
+    throw Error("vDSO: cannot map it at {:#x}: {}", kVdsoBase, std::strerror(static_cast<int>(-r)));
+  }
+}
+
 }  // namespace
 
 void start_program(Kernel& k) {
@@ -134,6 +145,7 @@ void start_program(Kernel& k) {
   std::optional<ProgramFile> loader;
   if (!program.image.interpreter.empty()) loader = read_loader(k, c.name, program.image.interpreter);
   k.program = load_program(k.memory, program, loader ? &*loader : nullptr);
+  map_vdso(k.memory);
 
   StackContents contents;
   contents.arguments = k.arguments;
@@ -142,6 +154,7 @@ void start_program(Kernel& k) {
   k.randomize(contents.random.data(), contents.random.size());
   contents.hwcap = k.config.processor.hwcap;
   contents.hwcap2 = k.config.processor.hwcap2;
+  contents.vdso = kVdsoBase;
   contents.minimum_signal_stack = kMinimumSignalStack;
   contents.uid = k.uid, contents.euid = k.euid, contents.gid = k.gid, contents.egid = k.egid;
   k.stack = build_stack(k.memory, k.program, contents, k.limits[RLIMIT_STACK].rlim_cur);

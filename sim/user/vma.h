@@ -8,8 +8,9 @@
 
 namespace lastbranch::user {
 
-/// What an anonymous mapping is called in /proc/self/maps and in perf.data.
-enum class Role : u8 { kPlain, kHeap, kStack };
+/// What an anonymous mapping is called in /proc/self/maps and in perf.data. The pages of kVdso are
+/// vdso_image().
+enum class Role : u8 { kPlain, kHeap, kStack, kVdso };
 
 struct Vma {
   u64 start = 0, end = 0;  ///< page-aligned, [start, end)
@@ -39,7 +40,7 @@ struct ExecMapping {
   u32 prot = 0, flags = 0;  ///< PROT_*, MAP_*
   u32 major = 0, minor = 0;
   u64 inode = 0;
-  std::string filename{};  ///< path on the host, or "//anon", "[heap]", "[stack]"
+  std::string filename{};  ///< path on the host, or "//anon", "[heap]", "[stack]", "[vdso]"
 };
 
 }  // namespace lastbranch::user

@@ -94,6 +94,8 @@ PROGRAMS = [
         ("/usr/lib/x86_64-linux-musl/bin/mksh", "-c", LOOP.format(n=3000)),
         tier="regression",
     ),
+    # Finds gettimeofday by the vDSO's section headers, and calls it whether it found it or not.
+    Program("mksh-dietlibc-loop", ("/usr/lib/diet/bin/mksh", "-c", LOOP.format(n=3000)), tier="regression"),
     Program("mksh-loop", ("/bin/mksh", "-c", LOOP.format(n=3000)), tier="regression"),
     Program("lksh-loop", ("/bin/lksh", "-c", LOOP.format(n=3000)), tier="regression"),
     Program(

@@ -3,8 +3,10 @@
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tests.cli.support import succeed, tool
+from tests.cli.support import compile_c, lastbranch, succeed, tool
 
 PREFIXES = {"bnd", "notrack", "rep", "repz", "repnz", "data16", "addr32", "cs", "ds", "es", "ss", "lock"}
 LINE = re.compile(r"^\s*([0-9a-f]+):\t([0-9a-f ]+?)\s*\t(\S.*)$")
@@ -40,10 +42,21 @@ def parse(length: int, text: str) -> Instruction:
     return Instruction(length, kind, int(words[1], 16) if direct else None)
 
 
+# The only file of [vdso] is in the memory of every process.
+PRINT_VDSO = r"""
+#include <sys/auxv.h>
+#include <unistd.h>
+int main(void) {
+  char* image = (char*)getauxval(AT_SYSINFO_EHDR);
+  return image == NULL || write(1, image, 4096) != 4096;
+}
+"""
+
+
 class File:
     """One ELF file."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str | Path) -> None:
         self.instructions: dict[int, Instruction] = {}
         for line in succeed(tool("objdump"), "-d", "-w", path).decode().splitlines():
             found = LINE.match(line)
@@ -64,7 +77,15 @@ class File:
 
 @cache
 def disassemble(path: str) -> File:
-    return File(path)
+    if path != "[vdso]":
+        return File(path)
+    with TemporaryDirectory() as folder:
+        program = compile_c(PRINT_VDSO, Path(folder) / "print_vdso")
+        image = lastbranch("run", "--", program)
+        assert image.returncode == 0
+        file = Path(folder) / "vdso.so"
+        file.write_bytes(image.stdout)
+        return File(file)
 
 
 class Process:

@@ -58,7 +58,26 @@ int main(void) {
   return 0;
 }
 """
+# All its time is spent on asking for the time.
+CLOCKS = r"""
+#include <stdio.h>
+#include <sys/time.h>
+#include <time.h>
+int main(void) {
+  struct timespec now;
+  struct timeval of_day;
+  long sum = 0;
+  for (int i = 0; i < 3000; ++i) {
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    gettimeofday(&of_day, NULL);
+    sum += now.tv_sec + of_day.tv_sec + time(NULL);
+  }
+  printf("%d\n", sum > 0);
+  return 0;
+}
+"""
 KERNEL = 1 << 63
+VDSO = 0x7FFFF7FFF000  # sim/user/layout.h
 
 
 def stacks(script: str) -> list[tuple[int, list[tuple[int, int]]]]:
@@ -94,6 +113,7 @@ def check_stack(process: Process, ip: int, stack: list[tuple[int, int]], kinds: 
             assert before.kind == "syscall"
             end = target - 2
             continue
+        kinds["vdso"] += VDSO <= source < VDSO + 4096
         branch, bias = process.at(source)
         assert branch.kind in {"cond", "jmp", "call", "ret"}, f"{source:#x} is no branch"
         if branch.target is not None:
@@ -147,3 +167,12 @@ def test_program_with_every_kind_of_branch(link: str, mode: list[str], tmp_path:
     assert kinds.total() > 20_000
     for kind in ("cond", "jmp", "indirect jmp", "call", "indirect call", "ret"):
         assert kinds[kind] > 100, kinds
+
+
+@MODES
+@pytest.mark.parametrize("link", ["-static", "-no-pie", "-pie"])
+def test_program_that_calls_the_vdso(link: str, mode: list[str], tmp_path: Path) -> None:
+    program = compile_c(CLOCKS, tmp_path / "clocks", ["-O1", "-fPIE" if link == "-pie" else "-fno-pie", link])
+    kinds = check_recording(["-c", "211", *mode], [program], tmp_path)
+    assert kinds["vdso"] > 1_000, "returns from its functions"
+    assert bool(kinds["kernel"]) == bool(mode)

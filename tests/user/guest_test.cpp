@@ -65,6 +65,13 @@ TEST_P(GuestTest, stack_is_laid_out_as_natively) {
   EXPECT_EQ(native.status, 0);
 }
 
+TEST_P(GuestTest, vdso_answers_as_natively) {
+  const Outcome native = run_command({program("vdso")}), simulated = run_command(on_board({program("vdso")}));
+  if (native.status == 1) GTEST_SKIP() << "this host has no vDSO";
+  EXPECT_EQ(native.output, simulated.output);
+  EXPECT_EQ(simulated.status, 0) << simulated.errors;
+}
+
 INSTANTIATE_TEST_SUITE_P(Links, GuestTest, ::testing::Values("static", "dynamic", "pie"),
                          [](const auto& row) { return std::string(row.param); });
 
