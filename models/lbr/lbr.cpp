@@ -3,66 +3,85 @@
 #include <algorithm>
 #include <bit>
 
+#include "models/lbr/faces.h"
 #include "sim/base/error.h"
 
 namespace lastbranch::lbr {
 namespace {
 
-const Lbr& self_of(const void* self) {
-  return *static_cast<const Lbr*>(self);
+unsigned largest_depth(const ArchLbrParams& part) {
+  return 8 * static_cast<unsigned>(std::bit_width(part.depth_mask));
+}
+
+/// Places of the ring: architectural records are numbered by age, so their ring may have room to spare.
+unsigned places(const LbrParams& p) {
+  if (p.arch.depth_mask != 0) {
+    if (largest_depth(p.arch) > Lbr::kMaxDepth) {
+      throw Error("architectural LBR depths: expected at most {} records, found {}", Lbr::kMaxDepth,
+                  largest_depth(p.arch));
+    }
+    return Lbr::kMaxDepth;
+  }
+  const bool possible = p.depth == 1 || (p.depth >= 4 && p.depth <= Lbr::kMaxDepth);
+  if (!possible || !std::has_single_bit(p.depth)) {
+    throw Error("LBR depth: expected 1, 4, 8, 16 or 32 records, found {}", p.depth);
+  }
+  if (p.format == LbrFormat::kNone) throw Error("LBR format: expected 0 to 7, found none at all");
+  return p.depth;
+}
+
+LbrFormat encoded_as(const LbrParams& p) {
+  return p.quirks.fmt1_with_mispred && p.format == LbrFormat::kLinear ? LbrFormat::kFlags : p.format;
+}
+
+/// Bits of MSR_LBR_SELECT, or what they stand for in IA32_LBR_CTL, that a part takes.
+u64 selectable(const LbrParams& p) {
+  if (p.arch.depth_mask != 0) {
+    return (p.arch.cpl_filter ? 0x3u : 0u) | (p.arch.branch_filter ? 0x1fcu : 0u) |
+           (p.arch.call_stack ? select::kCallStack : 0u);
+  }
+  if (!p.has_select) return 0;
+  return p.has_call_stack ? p.select_mask : p.select_mask & ~select::kCallStack;
 }
 
 }  // namespace
 
-Lbr::Lbr(const LbrParams& params)
-    : depth_mask_(params.depth - 1),
+Lbr::Lbr(const LbrParams& params, u64 seed)
+    : ring_(places(params)),
       params_(params),
-      // A filter of a part without the register passes everything. Call-stack mode is not modelled.
-      select_writable_(params.has_select ? params.select_mask & ~select::kCallStack : 0) {
-  if (params.depth < 4 || params.depth > kMaxDepth || !std::has_single_bit(params.depth)) {
-    throw Error("LBR depth: expected 4, 8, 16 or 32 records, found {}", params.depth);
-  }
-  clear();
-  make_rows();
+      format_(encoded_as(params)),
+      depth_(params.arch.depth_mask != 0 ? largest_depth(params.arch) : params.depth),
+      rng_(seed),
+      select_writable_(selectable(params)),
+      rows_(params.arch.depth_mask != 0 ? ArchFace::rows(params) : LegacyFace::rows(params, select_writable_)) {
+  update();
+}
+
+void Lbr::connect(const EventLogSource* events) {
+  events_ = events;
+  update();
 }
 
 Entry Lbr::stored(unsigned i) const {
-  const u64 age = (tos() - i) & depth_mask_;
-  if (age >= pushes_) return image_[i];
-  const u64 n = pushes_ - age;
-  const Pushed& p = pushed_[n & kPushMask];
-  const u64 before = n == 1 ? image_time_ : pushed_[(n - 1) & kPushMask].time;
-  LASTBRANCH_ASSERT(before == kNoTime || before <= p.time, "branch at {} after one at {}", p.time, before);
-  Entry e;
-  e.from = p.from;
-  e.to = p.to;
-  e.cycles = before == kNoTime ? u16{0} : static_cast<u16>(std::min<u64>(p.time - before, kMaxCycles));
-  e.mispredicted = (p.detail & kMispredicted) != 0;
-  e.in_tx = (p.detail & kInTx) != 0;
-  e.abort = (p.detail & kAbort) != 0;
-  e.kind = static_cast<BranchKind>(p.detail & kKind);
-  return e;
+  LASTBRANCH_ASSERT(i < depth_, "record {} of {}", i, depth_);
+  return architectural() ? ring_.newest(i) : ring_.at(i);
 }
 
 Entry Lbr::slot(unsigned i) const {
-  LASTBRANCH_ASSERT(i < params_.depth, "record {} of {}", i, params_.depth);
-  return visible(params_.format, stored(i));
+  if (architectural()) return visible(params_.arch, stored(i));
+  Entry e = visible(format_, stored(i));
+  if (params_.quirks.fmt4_tsx_disabled) e.in_tx = e.abort = false;
+  return e;
 }
 
-void Lbr::settle() {
-  if (pushes_ == 0) return;
-  std::array<Entry, kMaxDepth> image{};
-  for (unsigned i = 0; i < params_.depth; ++i) image[i] = stored(i);
-  image_tos_ = tos();
-  image_time_ = pushed_[pushes_ & kPushMask].time;
-  image_ = image;
-  pushes_ = 0;
+void Lbr::put(unsigned i, const Entry& e) {
+  ring_.put(architectural() ? (ring_.tos() - i) & (ring_.depth() - 1) : i, e);
 }
 
 std::size_t Lbr::read(std::span<Entry> out) const {
-  const std::size_t most = std::min<std::size_t>(out.size(), params_.depth);
-  for (std::size_t n = 0; n < most; ++n) {
-    const Entry e = slot((tos() - static_cast<unsigned>(n)) & depth_mask_);
+  const std::size_t most = std::min<std::size_t>(out.size(), depth_);
+  for (unsigned n = 0; n < most; ++n) {
+    const Entry e = slot(architectural() ? n : (ring_.tos() - n) & (depth_ - 1));
     if (e.from == 0) return n;
     out[n] = e;
   }
@@ -70,135 +89,110 @@ std::size_t Lbr::read(std::span<Entry> out) const {
 }
 
 std::vector<Entry> Lbr::entries() const {
-  std::vector<Entry> all(params_.depth);
+  std::vector<Entry> all(depth_);
   all.resize(read(all));
   return all;
 }
 
-void Lbr::enable(bool on) {
-  const u64 value = on ? kDebugctlLbr : 0;
-  // The first record after enabling counts no cycles, as captures from Skylake show.
-  if (on && !enabled()) {
-    settle();
-    image_time_ = kNoTime;
+std::size_t Lbr::records(std::span<LbrRecord> out) const {
+  const std::size_t most = std::min<std::size_t>(out.size(), depth_);
+  for (unsigned n = 0; n < most; ++n) {
+    const Entry e = slot(architectural() ? n : (ring_.tos() - n) & (depth_ - 1));
+    LbrRecord& r = out[n];
+    if (architectural()) {
+      r = {e.from, e.to, encode_info(params_.arch, e)};
+    } else {
+      r = {encode_from(format_, e), has_to(format_) ? encode_to(format_, e) : 0,
+           has_info(format_) ? encode_info(format_, e) : 0};
+    }
   }
-  debugctl_ = value;
-  update_keep();
+  return depth_;
+}
+
+bool Lbr::enabled() const {
+  return architectural() ? (ctl_ & ctl::kEnable) != 0 : (debugctl_ & debugctl::kLbr) != 0;
+}
+
+bool Lbr::call_stack_mode() const {
+  return architectural() ? (ctl_ & ctl::kCallStack) != 0 : (select_ & select::kCallStack) != 0;
+}
+
+void Lbr::enable(bool on) {
+  if (architectural()) {
+    u64 value = on ? ctl_ | ctl::kEnable : ctl_ & ~ctl::kEnable;
+    if ((value & ~ctl::kEnable) == 0 && on) value |= ctl_of_select(0) & ctl_writable(params_.arch);
+    set_ctl(value);
+  } else {
+    debugctl_ = on ? debugctl_ | debugctl::kLbr : debugctl_ & ~debugctl::kLbr;
+    update();
+  }
 }
 
 void Lbr::select(u64 value) {
   if ((value & ~select_writable_) != 0) {
-    throw Error("MSR_LBR_SELECT: expected bits within {:#x} on this part, found {:#x}", select_writable_,
+    throw Error("{}: expected bits within {:#x} on this part, found {:#x}",
+                architectural() ? "IA32_LBR_CTL from MSR_LBR_SELECT" : "MSR_LBR_SELECT", select_writable_,
                 value);
   }
+  if (architectural()) {
+    set_ctl((ctl_ & ctl::kEnable) | (ctl_of_select(value) & ctl_writable(params_.arch)));
+  } else {
+    set_legacy_select(value);
+  }
+}
+
+void Lbr::record_user_only() {
+  select(select::kCplEq0 & select_writable_);
+}
+
+void Lbr::record_call_stack(bool user_only) {
+  select(select::kCallStack | select::kJcc | select::kNearIndJmp | select::kNearRelJmp | select::kFarBranch |
+         (user_only ? select::kCplEq0 : 0));
+}
+
+void Lbr::set_legacy_select(u64 value) {
   select_ = value;
-  update_keep();
+  update();
+}
+
+void Lbr::set_ctl(u64 value) {
+  ctl_ = value;
+  update();
 }
 
 void Lbr::clear() {
-  settle();
-  image_ = {};
-  image_tos_ = 0;
+  ring_.clear();
+  if (architectural()) ring_.forget_time();
 }
 
-void Lbr::reset() {
-  clear();
-  image_time_ = kNoTime;
-  select_ = 0;
+void Lbr::wipe() {
+  ring_.clear();
+  ring_.forget_time();
+  ler_ = {};
+}
+
+void Lbr::reset(ResetKind kind) {
+  if (architectural() && kind == ResetKind::kWarm) {
+    ctl_ &= ~ctl::kEnable;
+  } else {
+    wipe();
+    select_ = ctl_ = 0;
+    if (architectural()) depth_ = largest_depth(params_.arch);
+  }
   debugctl_ = 0;
-  update_keep();
+  frozen_ = in_smm_ = false;
+  update();
 }
 
-void Lbr::update_keep() {
-  keep_ = enabled() ? keep_mask(select_, params_.jmp_filters_drop_calls) : 0;
+void Lbr::deep_c_state() {
+  if (architectural() ? params_.arch.deep_c_reset : params_.quirks.c6_clears) wipe();
 }
 
-MsrFault Lbr::write_slot(unsigned i, u64 value, MsrFault (*decode)(const Lbr&, u64, Entry&)) {
-  Entry e = slot(i);
-  const MsrFault fault = decode(*this, value, e);
-  if (fault == MsrFault::kNone) {
-    e.kind = BranchKind::kCount;
-    settle();
-    image_[i] = e;
-  }
-  return fault;
-}
-
-void Lbr::make_rows() {
-  const LbrFormat format = params_.format;
-  rows_ = {{.index = 0x1d9,
-            .name = "IA32_DEBUGCTL",
-            .writable = kDebugctlLbr,
-            .read = [](const void* self, u32) { return self_of(self).debugctl_; },
-            .write =
-                [](void* self, u32, u64 value) {
-                  static_cast<Lbr*>(self)->enable((value & kDebugctlLbr) != 0);
-                  return MsrFault::kNone;
-                }},
-           {.index = params_.tos,
-            .name = "MSR_LASTBRANCH_TOS",
-            .writable = depth_mask_,
-            .ignore_others = true,  // "upper bits are not documented as zero": readers mask them
-            .read = [](const void* self, u32) { return u64{self_of(self).tos()}; },
-            .write =
-                [](void* self, u32, u64 value) {
-                  static_cast<Lbr*>(self)->settle();
-                  static_cast<Lbr*>(self)->image_tos_ = static_cast<unsigned>(value);
-                  return MsrFault::kNone;
-                }},
-           {.index = params_.from_base,
-            .count = params_.depth,
-            .name = has_to(format) ? "MSR_LASTBRANCH_#_FROM_IP" : "MSR_LASTBRANCH_#",
-            .writable = ~u64{0},
-            .read = [](const void* self,
-                       u32 i) { return encode_from(self_of(self).params_.format, self_of(self).slot(i)); },
-            .write =
-                [](void* self, u32 i, u64 value) {
-                  return static_cast<Lbr*>(self)->write_slot(i, value, [](const Lbr& l, u64 v, Entry& e) {
-                    return decode_from(l.params_.format, v, l.params_.va_bits, e);
-                  });
-                }}};
-  if (has_to(format)) {
-    rows_.push_back(
-        {.index = params_.to_base,
-         .count = params_.depth,
-         .name = "MSR_LASTBRANCH_#_TO_IP",
-         .writable = ~u64{0},
-         .read = [](const void* self,
-                    u32 i) { return encode_to(self_of(self).params_.format, self_of(self).slot(i)); },
-         .write =
-             [](void* self, u32 i, u64 value) {
-               return static_cast<Lbr*>(self)->write_slot(i, value, [](const Lbr& l, u64 v, Entry& e) {
-                 return decode_to(l.params_.format, v, l.params_.va_bits, e);
-               });
-             }});
-  }
-  if (has_info(format)) {
-    rows_.push_back(
-        {.index = params_.info_base,
-         .count = params_.depth,
-         .name = "MSR_LBR_INFO_#",
-         .writable = ~u64{0},
-         .read = [](const void* self,
-                    u32 i) { return encode_info(self_of(self).params_.format, self_of(self).slot(i)); },
-         .write =
-             [](void* self, u32 i, u64 value) {
-               return static_cast<Lbr*>(self)->write_slot(i, value, [](const Lbr& l, u64 v, Entry& e) {
-                 return decode_info(l.params_.format, v, e);
-               });
-             }});
-  }
-  if (params_.has_select) {
-    rows_.push_back({.index = params_.select,
-                     .name = "MSR_LBR_SELECT",
-                     .writable = select_writable_,
-                     .read = [](const void* self, u32) { return self_of(self).select_; },
-                     .write =
-                         [](void* self, u32, u64 value) {
-                           static_cast<Lbr*>(self)->select(value);
-                           return MsrFault::kNone;
-                         }});
-  }
+void Lbr::set_pt_tracing(bool on) {
+  if (!params_.quirks.pt_excludes_lbr) return;
+  if (pt_tracing_ && !on) wipe();
+  pt_tracing_ = on;
+  update();
 }
 
 }  // namespace lastbranch::lbr

@@ -80,14 +80,14 @@ u64 encode_info(LbrFormat f, const Entry& e) {
   return (info::Cycles::of(e.cycles) | flags(e)) & info_bits(f);
 }
 
-MsrFault decode_from(LbrFormat f, u64 value, unsigned va_bits, Entry& e) {
+MsrFault decode_from(LbrFormat f, u64 value, unsigned va_bits, Entry& e, bool tsx_disabled) {
   if (f == LbrFormat::kOffsets32) {
     e.from = pair::From::get(value);
     e.to = pair::To::get(value);
     return MsrFault::kNone;
   }
   const u64 holes = from_flags(f);
-  const u64 address = fill_sign(value, holes);
+  const u64 address = fill_sign(value, tsx_disabled ? holes & Mispredicted::kMask : holes);
   if (!is_canonical(address, va_bits)) return MsrFault::kNonCanonical;
   e.from = address;
   if (holes != 0) set_flags(f, value, holes, e);

@@ -42,7 +42,8 @@ struct LbrQuirks {
   bool fmt4_tsx_disabled = false;  ///< Haswell, Broadwell without TSX: FROM[62:61] (data sheet's Q1)
   bool dup_abort_record = false;   ///< Haswell: a second record of each abort, without the flag (Q2)
   bool cs_freeze_tos_glitch = false;  ///< a PMI freeze in call-stack mode moves TOS once more (Q3)
-  u32 dup_top_per_mille = 0;       ///< Skylake: how often the newest record is there twice, of 1000 (Q4)
+  /// Skylake: how often the newest record is there twice when recording stops, of 1000 (Q4)
+  u32 dup_top_per_mille = 0;
   bool fmt1_with_mispred = false;  ///< Knights Landing: format 1, yet FROM[63] is the mispredict bit (Q6)
   bool no_freeze = false;          ///< Bonnell steppings below 10: a PMI does not freeze (Q7)
   bool pt_excludes_lbr = false;    ///< Broadwell, Skylake client: no LBRs while Intel PT traces (Q8)
@@ -57,7 +58,9 @@ struct LbrQuirks {
   bool pop_restarts_cycles = false;  ///< a pop counts as an update of the cycle count
   bool arch_zeroes_kernel_from = true;  ///< architectural, record enters a recorded privilege: FROM reads 0
                                         ///< (false: the record is dropped)
-  bool record_after_enable_counts = false;  ///< the first record after enabling has a cycle count
+  bool record_after_enable_counts = false;  ///< the first record after recording starts has a cycle count
+  bool freeze_clears_tr = false;  ///< Bonnell, Silvermont: legacy freezing clears TR beside LBR
+  bool tr_updates_ring = false;   ///< TR = 1 keeps the ring recording while LBR = 0
 
   bool operator==(const LbrQuirks&) const = default;
 };
