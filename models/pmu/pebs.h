@@ -7,8 +7,8 @@
 // PDist); records of events that are not precise (Atom line, adaptive parts); architectural PEBS with its own
 // buffer. Not modelled: registers as they were before the instruction (fault-like parts get those after it),
 // output to Processor Trace (counted, not written), how long the microcode takes.
-// Sources: SDM vol. 3B, "Processor Event Based Sampling (PEBS)", "Precise Distribution of Instructions Retired
-// (PDIR)", "Reduced Skid PEBS", "Enhancements of PEBS in Goldmont", "Adaptive PEBS"; Linux 6.12
+// Sources: SDM vol. 3B, "Processor Event Based Sampling (PEBS)", "Precise Distribution of Instructions
+// Retired (PDIR)", "Reduced Skid PEBS", "Enhancements of PEBS in Goldmont", "Adaptive PEBS"; Linux 6.12
 // arch/x86/events/intel/ds.c; the architectural PEBS patches to Linux.
 #include <array>
 #include <span>
@@ -50,7 +50,7 @@ struct PebsOptions {
   bool threshold_late = false;
   /// Core clocks from an overflow until PEBS is armed; occurrences before are not captured.
   u64 arm_cycles = 0;
-  /// A record that does not fit disarms the counter. false: it stays armed, and the next occurrence tries again.
+  /// A record that does not fit disarms the counter. false: it stays armed, and its next event tries again.
   bool skip_disarms = false;
   /// CPUID.23H.4:EBX, what CFG_C offers: the part has architectural PEBS instead of the DS buffer. 0: not.
   u32 architectural = 0;
@@ -84,7 +84,7 @@ class Pebs {
   [[nodiscard]] bool wants_next(CounterBit counter) const { return armed(counter); }
   /// Whether any counter is armed, or a record is due.
   [[nodiscard]] bool busy() const { return (armed_ | due_) != 0; }
-  /// Whether the counter samples the instruction that makes it overflow.
+  /// Whether the counter samples the instruction that makes it overflow, as it is programmed now.
   [[nodiscard]] bool exact(CounterBit counter) const;
 
   /// The counter overflowed at the instruction at linear address `eventing_rip` (0: not known).
@@ -123,18 +123,28 @@ class Pebs {
  private:
   static constexpr unsigned kMaxGp = 16;
   static constexpr unsigned kMaxFixed = 8;
-  static constexpr unsigned kBits = 64;
 
   [[nodiscard]] u64 enabled() const;
-  [[nodiscard]] u64 config_c(CounterBit counter) const;
-  void sample(PebsSample& out) const;
-  /// Encodes the record for the counters of `served`.
+  [[nodiscard]] bool extended() const;
+  void take(CounterBit counter, u64 eventing_ip);
+  void rearm(u64 served, u64& lost);
+
+  void fill(u64 served, PebsSample& sample) const;
+  /// Newest first, as many as `space` holds or there are.
+  [[nodiscard]] std::span<const LbrRecord> branches(std::span<LbrRecord> space) const;
   void encode(u64 served, PebsRecord& out) const;
-  void write_ds(u64 served);
-  void write_architectural(u64 served);
-  void reload_from_ds(u64 served, u64 ds);
-  void skipped(u64 served);
+  void assist_ds(u64 served);
+  void assist_trace(u64 served);
+  void reload_from_ds(u64 served);
+
+  [[nodiscard]] u64& config_c(CounterBit counter);
+  [[nodiscard]] u64 config_c(CounterBit counter) const;
+  void encode_arch(u64 served, PebsRecord& out) const;
+  void assist_arch(u64 served);
+
   void build_rows();
+  void build_arch_rows();
+  friend struct PebsMsrs;
 
   PmuParams params_;
   PebsPorts ports_;
@@ -153,10 +163,10 @@ class Pebs {
   std::array<u64, kMaxGp> gp_reload_{};
   std::array<u64, kMaxFixed> fixed_reload_{};
 
-  u64 armed_ = 0;                       ///< counters that overflowed
-  u64 due_ = 0;                         ///< counters whose record is to be written now
-  u64 eventing_ip_ = 0;                 ///< of that record
-  std::array<u64, kBits> armed_from_{};  ///< core clock from which an occurrence counts
+  u64 armed_ = 0;                     ///< counters that overflowed
+  u64 due_ = 0;                       ///< counters whose record is to be written now
+  u64 eventing_ip_ = 0;               ///< of that record; 0: not known
+  std::array<u64, 64> armed_from_{};  ///< core clock from which an occurrence counts
   u64 records_ = 0;
   PebsLost lost_;
 };

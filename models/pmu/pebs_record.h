@@ -21,7 +21,7 @@ struct PebsSample {
   u64 eventing_ip = 0;  ///< the instruction that caused the event
   u64 rip = 0;          ///< trap-like: the next one; fault-like: the same
   u64 rflags = 0;
-  std::array<u64, 16> gpr{};  ///< numbered as instructions do: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8..R15
+  std::array<u64, 16> gpr{};  ///< by number: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8..R15
   std::array<std::array<u64, 2>, 16> xmm{};  ///< low half first
   u64 tsc = 0;
   u64 applicable = 0;    ///< counters the record is for, as bits of IA32_PERF_GLOBAL_STATUS
@@ -63,10 +63,10 @@ inline constexpr u64 kGroups4 = 0xff00'000f;      ///< what formats 4 and 5 have
 inline constexpr u64 kGroups6 = 0x00ff'ffff'ff00'003f;
 }  // namespace data_cfg
 
-/// IA32_PERF_GPx_CFG_C and IA32_PERF_FXx_CFG_C; the bits from 35 up are also those of a record's header.
+/// IA32_PMC_GPn_CFG_C and IA32_PMC_FXn_CFG_C; the bits from 35 up are also those of a record's header.
 namespace cfg_c {
 inline constexpr u64 kReload = 0xffff'ffff;
-inline constexpr u64 kCounters = u64{1} << 35;
+inline constexpr u64 kAllow = u64{1} << 35;  ///< others' records may hold this counter
 inline constexpr u64 kGp = u64{1} << 36;
 inline constexpr u64 kFixed = u64{1} << 37;
 inline constexpr u64 kMetrics = u64{1} << 38;
@@ -80,7 +80,8 @@ inline constexpr u64 kEnable = u64{1} << 63;  ///< in a header: the basic group
 /// How a part's records differ from others of their format.
 struct PebsLayout {
   unsigned format = 0;          ///< 0..6
-  bool memory_reserved = false;  ///< formats 2 and 3 of the Atom line: 98H-A8H (2) or A0H-A8H (3), and B8H are 0
+  /// Formats 2 and 3 of the Atom line: 98H-A8H (format 2) or A0H-A8H (format 3), and B8H are 0.
+  bool memory_reserved = false;
   bool retire_latency = false;  ///< IA32_PERF_CAPABILITIES[17]
   bool split_latency = false;   ///< instruction and cache latency apart
   bool long_mode = true;        ///< false: not in IA-32e mode, upper halves of registers are 0
@@ -100,11 +101,12 @@ struct PebsLbrState {
 
 /// Formats 0-3.
 void encode_fixed(const PebsLayout& layout, const PebsSample& sample, PebsRecord& out);
-/// Formats 4-6. `config`: MSR_PEBS_DATA_CFG, 0 for the basic group alone. `lbrs`: newest first; when there are
-/// fewer than the configuration asks for, the rest of the group is 0.
+/// Formats 4-6. `config`: MSR_PEBS_DATA_CFG, 0 for the basic group alone. `lbrs`: newest first; when there
+/// are fewer than the configuration asks for, the rest of the group is 0.
 void encode_adaptive(const PebsLayout& layout, u64 config, const PebsSample& sample,
                      std::span<const LbrRecord> lbrs, PebsRecord& out);
-/// Architectural PEBS. `config`: the counter's CFG_C; `gp` and `fixed`: counters that the counter group holds.
+/// Architectural PEBS. `config`: the counter's CFG_C; `gp`, `fixed`: counters that the counter group holds.
+/// A multiple of 16 bytes long.
 void encode_architectural(u64 config, u32 gp, u32 fixed, const PebsSample& sample,
                           std::span<const LbrRecord> lbrs, const PebsLbrState& lbr_state, PebsRecord& out);
 
@@ -122,8 +124,7 @@ struct DecodedPebs {
 
 /// The record at the start of `bytes`; nullopt when they are too short for it, or no such record.
 [[nodiscard]] std::optional<DecodedPebs> decode_fixed(const PebsLayout& layout, std::span<const u8> bytes);
-[[nodiscard]] std::optional<DecodedPebs> decode_adaptive(const PebsLayout& layout,
-                                                         std::span<const u8> bytes);
+[[nodiscard]] std::optional<DecodedPebs> decode_adaptive(const PebsLayout& layout, std::span<const u8> bytes);
 [[nodiscard]] std::optional<DecodedPebs> decode_architectural(std::span<const u8> bytes);
 
 }  // namespace lastbranch::pmu
