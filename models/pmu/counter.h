@@ -15,7 +15,8 @@ class Counter {
  public:
   /// Counts `formula` in `contexts` of `ledger`, which must outlive it; stopped at 0.
   /// `most`: the most one instruction can add to each fact. `scale`: each of its events counts so often.
-  Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most, u64 scale = 1);
+  Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most,
+          u64 scale = 1);
 
   void start();
   void stop();

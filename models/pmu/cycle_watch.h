@@ -61,8 +61,8 @@ class CycleWatch {
   CtxSet contexts_ = 0;
   CycleRule rule_;
   Totals seen_;
-  u64 pending_ = 0;     ///< increments of the cycle in progress
-  bool held_ = false;   ///< whether the last cycle met the condition
+  u64 pending_ = 0;    ///< increments of the cycle in progress
+  bool held_ = false;  ///< whether the last cycle met the condition
 };
 
 }  // namespace lastbranch::pmu

@@ -24,7 +24,9 @@ void for_each_bit(u64 bits, F&& f) {
 }
 
 void check(const PmuParams& p) {
-  const auto width_ok = [](unsigned count, unsigned width) { return count == 0 || (width >= 32 && width <= 63); };
+  const auto width_ok = [](unsigned count, unsigned width) {
+    return count == 0 || (width >= 32 && width <= 63);
+  };
   if (p.gp_counters > kMaxGp || std::bit_width(p.gp_bitmap) > static_cast<int>(kMaxGp)) {
     throw Error("PMU: expected at most {} general counters, found {}", kMaxGp, p.gp_counters);
   }

@@ -2,11 +2,11 @@
 // The performance-monitoring unit of one logical processor as software sees it: its MSRs over the ledger.
 //
 // Modelled: architectural versions 1-5 (and the aliases of 6): event selects, general and fixed counters with
-// their widths, full-width aliases, GLOBAL_CTRL/STATUS/RESET/SET/INUSE, IA32_PERF_CAPABILITIES, RDPMC, overflow
-// found exactly through the horizon, PMI with skid, both ways of freezing, cmask/inv/edge by looking after
-// every instruction while such a counter runs. PEBS is models/pmu/pebs.h. Not modelled: a second thread (ANY
-// counts this one), transactions (IN_TX counts nothing). PERF_METRICS holds what software writes until a timing
-// model supplies slots by category. Sources: SDM vol. 3B, "Performance Monitoring"; vol. 4; Linux 6.12
+// their widths, full-width aliases, GLOBAL_CTRL/STATUS/RESET/SET/INUSE, IA32_PERF_CAPABILITIES, RDPMC,
+// overflow found exactly through the horizon, PMI with skid, both ways of freezing, cmask/inv/edge by looking
+// after every instruction while such a counter runs. PEBS is models/pmu/pebs.h. Not modelled: a second thread
+// (ANY counts this one), transactions (IN_TX counts nothing). PERF_METRICS holds what software writes until a
+// timing model supplies slots by category. Sources: SDM vol. 3B, "Performance Monitoring"; vol. 4; Linux 6.12
 // arch/x86/events/intel.
 #include <array>
 #include <map>
@@ -58,7 +58,8 @@ class Pmu final : public PebsCounters {
   Pmu& operator=(const Pmu&) = delete;
 
   // Whoever runs the core: before each run limit(), after each run - the ledger folded - service().
-  /// Limits how far the core may run: to the next overflow, PMI, or instruction when cmask, inv or edge count.
+  /// Limits how far the core may run: to the next overflow, PMI, or instruction when cmask, inv or edge
+  /// count.
   void limit(Horizon& horizon) const;
   /// Finds what overflowed at the instruction that just retired: status bits, PEBS, freezes, PMIs.
   /// `eventing_rip`: linear address of that instruction if it was the only one of the run, else 0; precise
@@ -84,8 +85,8 @@ class Pmu final : public PebsCounters {
   [[nodiscard]] u64 total(unsigned gp) const { return gp_[gp].total(); }
   /// What may count: contexts outside never do, whatever USR and OS say. At first all.
   void count_contexts(CtxSet contexts);
-  /// Counters of these bits overflow without skid, and the instruction that does it is a run of its own, as if
-  /// PEBS sampled them: for whoever samples from outside.
+  /// Counters of these bits overflow without skid, and the instruction that does it is a run of its own, as
+  /// if PEBS sampled them: for whoever samples from outside.
   void set_precise(u64 counters) { precise_ = counters; }
 
   // What PEBS and others that raise PMIs use.
@@ -111,11 +112,12 @@ class Pmu final : public PebsCounters {
 
   /// The MSRs of this part: attach(rows(), this). PEBS's are its own.
   [[nodiscard]] std::span<const MsrDef> rows() const { return rows_; }
-  /// Event codes that were programmed and are not modelled or not known: (evtsel, times), named at a run's end.
-  /// Fixed counters have their pseudo codes.
+  /// Event codes that were programmed and are not modelled or not known: (evtsel, times), named at a run's
+  /// end. Fixed counters have their pseudo codes.
   [[nodiscard]] std::vector<std::pair<u64, u64>> unmodelled() const;
 
-  /// PEBS takes over what overflows on its counters; nullptr: none. It must outlive the PMU or be disconnected.
+  /// PEBS takes over what overflows on its counters; nullptr: none. It must outlive the PMU or be
+  /// disconnected.
   void connect(Pebs* pebs) { pebs_ = pebs; }
 
  private:

@@ -64,13 +64,15 @@ void PmuRows::aliases(const Pmu& pmu, std::vector<MsrDef>& rows) {
       rows.push_back(select_alias<M>(pmu.evtsel_bits(M)));
     };
     (add.template operator()<N>(), ...);
-  }(std::make_integer_sequence<u32, kGpNames.size()>());
+  }
+  (std::make_integer_sequence<u32, kGpNames.size()>());
   [&]<u32... I>(std::integer_sequence<u32, I...>) {
     const auto add = [&]<u32 M>() {
       if (M < pmu.fixed_.size() && has_fixed(&pmu, M)) rows.push_back(fixed_alias<M>(pmu.fixed_[M].mask()));
     };
     (add.template operator()<I>(), ...);
-  }(std::make_integer_sequence<u32, kFixedNames.size()>());
+  }
+  (std::make_integer_sequence<u32, kFixedNames.size()>());
 }
 
 }  // namespace lastbranch::pmu

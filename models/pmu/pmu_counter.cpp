@@ -7,8 +7,8 @@ namespace lastbranch::pmu {
 PmuCounter::PmuCounter(const Ledger& ledger, unsigned width)
     : ledger_(&ledger), mask_((u64{1} << width) - 1), counter_(ledger, Formula(), 0, FactCounts()) {}
 
-void PmuCounter::program(const Formula& formula, CtxSet contexts, const CycleRule& rule, const FactCounts& most,
-                         u64 scale) {
+void PmuCounter::program(const Formula& formula, CtxSet contexts, const CycleRule& rule,
+                         const FactCounts& most, u64 scale) {
   run(false);
   const u64 value = counter_.value();
   counter_ = Counter(*ledger_, formula, contexts, most, scale);

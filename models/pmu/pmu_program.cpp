@@ -7,14 +7,16 @@
 namespace lastbranch::pmu {
 namespace {
 
-constexpr CtxSet kUser = 1u << static_cast<unsigned>(Ctx::kHostUser) | 1u << static_cast<unsigned>(Ctx::kGuestUser);
+constexpr CtxSet kUser =
+    1u << static_cast<unsigned>(Ctx::kHostUser) | 1u << static_cast<unsigned>(Ctx::kGuestUser);
 constexpr CtxSet kKernel = kAllContexts & ~kUser;
 
 constexpr CtxSet contexts_of(bool os, bool usr) {
   return static_cast<CtxSet>((os ? kKernel : 0u) | (usr ? kUser : 0u));
 }
 
-constexpr u64 kModifiers = evtsel::Edge::kMask | evtsel::Any::kMask | evtsel::Inv::kMask | evtsel::Cmask::kMask;
+constexpr u64 kModifiers =
+    evtsel::Edge::kMask | evtsel::Any::kMask | evtsel::Inv::kMask | evtsel::Cmask::kMask;
 constexpr u64 kEvent = evtsel::Event::kMask | evtsel::Umask::kMask;
 
 constexpr CycleRule rule_of(u64 select) {
@@ -76,7 +78,8 @@ void Pmu::program_gp(unsigned n) {
 
 void Pmu::program_fixed(unsigned i) {
   const u64 field = fixedctl::field(fixed_ctrl_, i);
-  const CtxSet contexts = contexts_of((field & fixedctl::kOs) != 0, (field & fixedctl::kUsr) != 0) & contexts_;
+  const CtxSet contexts =
+      contexts_of((field & fixedctl::kOs) != 0, (field & fixedctl::kUsr) != 0) & contexts_;
   if (i >= std::size(kFixedEvents)) {
     fixed_[i].program(Formula(), contexts, {}, most_);
     if (contexts != 0) ++unmodelled_[evtsel::Umask::of(i + 1)];
@@ -95,7 +98,8 @@ u64 Pmu::enabled() const {
     }
   }
   for (unsigned i = 0; i < fixed_.size(); ++i) {
-    if ((fixedctl::field(fixed_ctrl_, i) & (fixedctl::kOs | fixedctl::kUsr)) != 0) on |= u64{1} << (kFixed + i);
+    if ((fixedctl::field(fixed_ctrl_, i) & (fixedctl::kOs | fixedctl::kUsr)) != 0)
+      on |= u64{1} << (kFixed + i);
   }
   return on & global_ctrl_ & counters_;
 }

@@ -1,5 +1,5 @@
-// Sources: SDM vol. 4, "Model-Specific Registers (MSRs)"; vol. 3B, "Architectural Performance Monitoring"; Linux
-// 6.12 arch/x86/include/asm/msr-index.h and arch/x86/kvm/pmu.c for reserved bits.
+// Sources: SDM vol. 4, "Model-Specific Registers (MSRs)"; vol. 3B, "Architectural Performance Monitoring";
+// Linux 6.12 arch/x86/include/asm/msr-index.h and arch/x86/kvm/pmu.c for reserved bits.
 #include "models/pmu/pmu_rows.h"
 
 #include "models/pmu/pebs.h"
@@ -22,8 +22,7 @@ constexpr u64 kPerfmonAvailable = 1u << 7;
 constexpr u64 kBtsUnavailable = 1u << 11;
 constexpr u64 kPebsUnavailable = 1u << 12;
 /// Automatic thermal control, SpeedStep, MONITOR, CPUID limit, xTPR, XD disable: kept, without effect here.
-constexpr u64 kStored =
-    kFastStrings | 1u << 3 | 1u << 16 | 1u << 18 | 1u << 22 | 1u << 23 | u64{1} << 34;
+constexpr u64 kStored = kFastStrings | 1u << 3 | 1u << 16 | 1u << 18 | 1u << 22 | 1u << 23 | u64{1} << 34;
 }  // namespace misc_enable
 
 }  // namespace
@@ -175,9 +174,9 @@ void PmuRows::global(const Pmu& pmu, std::vector<MsrDef>& rows) {
                     .read = [](const void* self, u32) { return of(self).fixed_ctrl_; },
                     .write = write_fixed_ctrl});
   }
-  rows.push_back({.index = 0x38e,
-                  .name = "IA32_PERF_GLOBAL_STATUS",
-                  .read = [](const void* self, u32) { return of(self).status_; }});
+  rows.push_back({.index = 0x38e, .name = "IA32_PERF_GLOBAL_STATUS", .read = [](const void* self, u32) {
+                    return of(self).status_;
+                  }});
   rows.push_back({.index = 0x38f,
                   .name = "IA32_PERF_GLOBAL_CTRL",
                   .writable = pmu.global_ctrl_bits(),
@@ -197,9 +196,9 @@ void PmuRows::global(const Pmu& pmu, std::vector<MsrDef>& rows) {
                   .writable = pmu.status_bits() & ~kCondChanged,
                   .read = [](const void*, u32) { return u64{0}; },
                   .write = write_status_set});
-  rows.push_back({.index = 0x392,
-                  .name = "IA32_PERF_GLOBAL_INUSE",
-                  .read = [](const void* self, u32) { return of(self).inuse(); }});
+  rows.push_back({.index = 0x392, .name = "IA32_PERF_GLOBAL_INUSE", .read = [](const void* self, u32) {
+                    return of(self).inuse();
+                  }});
 }
 
 void PmuRows::others(const Pmu& pmu, std::vector<MsrDef>& rows) {

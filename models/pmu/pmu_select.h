@@ -1,7 +1,7 @@
 #pragma once
 // The fields of IA32_PERFEVTSELx, IA32_FIXED_CTR_CTRL and IA32_PERF_GLOBAL_STATUS.
-// Sources: SDM vol. 3B, "Architectural Performance Monitoring" (versions 1 to 5), "Freezing LBR and Performance
-// Counters on PMI"; Linux 6.12 arch/x86/include/asm/perf_event.h for versions 5 and 6.
+// Sources: SDM vol. 3B, "Architectural Performance Monitoring" (versions 1 to 5), "Freezing LBR and
+// Performance Counters on PMI"; Linux 6.12 arch/x86/include/asm/perf_event.h for versions 5 and 6.
 #include "sim/base/field.h"
 #include "sim/base/units.h"
 
@@ -34,8 +34,12 @@ inline constexpr u64 kUsr = 2;
 inline constexpr u64 kAny = 4;
 inline constexpr u64 kPmi = 8;
 /// Of fixed counter i, in place.
-[[nodiscard]] constexpr u64 field(u64 ctrl, unsigned i) { return (ctrl >> (4 * i)) & 15; }
-[[nodiscard]] constexpr u64 adaptive(unsigned i) { return u64{1} << (32 + 4 * i); }
+[[nodiscard]] constexpr u64 field(u64 ctrl, unsigned i) {
+  return (ctrl >> (4 * i)) & 15;
+}
+[[nodiscard]] constexpr u64 adaptive(unsigned i) {
+  return u64{1} << (32 + 4 * i);
+}
 }  // namespace fixedctl
 
 namespace global_status {
