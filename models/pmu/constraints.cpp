@@ -132,22 +132,33 @@ class Matching {
 ConstraintTable constraint_table(EventList events, std::string_view uarch) {
   switch (events) {
     case EventList::kArchitectural:
-      return uarch == "core2" ? ConstraintTable::kCore2 : ConstraintTable::kNone;
+      return uarch == "core2" || uarch == "merom" ? ConstraintTable::kCore2 : ConstraintTable::kNone;
     case EventList::kNehalem:
+    case EventList::kWestmere:
       return ConstraintTable::kNehalem;
     case EventList::kSandyBridge:
+    case EventList::kIvyBridge:
       return ConstraintTable::kSandyBridge;
     case EventList::kHaswell:
-      return uarch == "broadwell" ? ConstraintTable::kBroadwell : ConstraintTable::kHaswell;
+      return ConstraintTable::kHaswell;
+    case EventList::kBroadwell:
+      return ConstraintTable::kBroadwell;
     case EventList::kSkylake:
+    case EventList::kSkylakeX:
+    case EventList::kCascadeLakeX:
       return ConstraintTable::kSkylake;
     case EventList::kIceLake:
+    case EventList::kIceLakeX:
       return ConstraintTable::kIceLake;
+    case EventList::kGoldenCove:
     case EventList::kSapphireRapids:
       return ConstraintTable::kGoldenCove;
     case EventList::kGracemont:
       return ConstraintTable::kGracemont;
-    case EventList::kAtom:
+    case EventList::kBonnell:
+    case EventList::kSilvermont:
+    case EventList::kGoldmont:
+    case EventList::kGoldmontPlus:
     case EventList::kCount:
       break;
   }

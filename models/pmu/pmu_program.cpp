@@ -50,12 +50,14 @@ constexpr u64 kSelectBits[] = {
 const Event* Pmu::event_of(u64 evtsel) const {
   if (evtsel::Umask2::any(evtsel)) return nullptr;
   const auto code = [](u64 bits) { return static_cast<Code>(bits); };
-  if (const u64 modifiers = evtsel & kModifiers; modifiers != 0 && !evtsel::Equal::any(evtsel)) {
-    // An event of the lists that has modifiers of its own, and counts without looking at cycles.
-    const Event* whole = find(params_.events, code(evtsel & (kEvent | kModifiers)));
-    if (whole != nullptr && whole->supported()) return whole;
-  }
-  return find(params_.events, code(evtsel & kEvent));
+  const Event* event = find(params_.events, code(evtsel & kEvent));
+  // The architectural events work whatever else a part's list calls them.
+  if (event == nullptr) event = find(EventList::kArchitectural, code(evtsel & kEvent));
+  const u64 modifiers = evtsel & kModifiers;
+  if (modifiers == 0 || evtsel::Equal::any(evtsel) || (event != nullptr && event->supported())) return event;
+  // Known only as a whole: an event of the lists with modifiers of its own, whose formula includes them.
+  const Event* whole = find(params_.events, code(evtsel & (kEvent | kModifiers)));
+  return whole != nullptr && whole->supported() ? whole : event;
 }
 
 void Pmu::program_gp(unsigned n) {

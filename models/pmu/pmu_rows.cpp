@@ -224,16 +224,17 @@ void PmuRows::others(const Pmu& pmu, std::vector<MsrDef>& rows) {
     // Request types, then supplier and snoop; Nehalem and Westmere have response types in 15:8 instead.
     constexpr u64 kTypes = 0xffff;
     constexpr u64 kAll = 0x3f'ffff'ffff;
-    rows.push_back({.index = 0x1a6,
-                    .count = std::min(p.offcore_rsp, Pmu::kOffcoreRegisters),
-                    .name = "MSR_OFFCORE_RSP_#",
-                    .writable = p.events == EventList::kNehalem ? kTypes : kAll,
-                    .read = [](const void* self, u32 i) { return of(self).offcore_[i]; },
-                    .write =
-                        [](void* self, u32 i, u64 value) {
-                          of(self).offcore_[i] = value;
-                          return MsrFault::kNone;
-                        }});
+    rows.push_back(
+        {.index = 0x1a6,
+         .count = std::min(p.offcore_rsp, Pmu::kOffcoreRegisters),
+         .name = "MSR_OFFCORE_RSP_#",
+         .writable = p.events == EventList::kNehalem || p.events == EventList::kWestmere ? kTypes : kAll,
+         .read = [](const void* self, u32 i) { return of(self).offcore_[i]; },
+         .write =
+             [](void* self, u32 i, u64 value) {
+               of(self).offcore_[i] = value;
+               return MsrFault::kNone;
+             }});
   }
   rows.push_back({.index = 0x1a0,
                   .name = "IA32_MISC_ENABLE",
