@@ -91,9 +91,10 @@ void Lbr::update() {
                ((enabled() && !(tr && params_.record_suspends_on_tr)) || (tr && q.tr_updates_ring));
   filter_ = architectural() ? arch_keep_mask(params_.arch, ctl_)
                             : keep_mask(select_, params_.jmp_filters_drop_calls);
-  keep_ = special_ = 0;
+  KeepMask looked_at = 0;
+  special_ = 0;
   if (recording_) {
-    keep_ = filter_ | kDeliveries;
+    looked_at = filter_ | kDeliveries;
     special_ = kDeliveries;
     if (architectural() && (ctl_ & ctl::kOs) == 0 && (ctl_ & ctl::kUsr) != 0) special_ |= kFarKinds;
     if (architectural() && (ctl_ & ctl::kOs) != 0 && (ctl_ & ctl::kUsr) == 0) special_ |= kFarKinds;
@@ -101,9 +102,11 @@ void Lbr::update() {
         (events_ != nullptr && params_.arch.event_log_counters != 0)) {
       special_ = kAll;
     }
-    if (!q.cpl_filter_on_target) keep_ = special_ = kAll;
+    if (!q.cpl_filter_on_target) looked_at = special_ = kAll;
   }
-  if (!pt_tracing_ && Bts::active(debugctl_)) keep_ = special_ = kAll;
+  if (!pt_tracing_ && Bts::active(debugctl_)) looked_at = special_ = kAll;
+  plain_ = looked_at & ~special_;
+  special_ &= looked_at;
   if (recording_ && !was) start_recording();
   if (!recording_ && was) stop_recording();
 }

@@ -52,15 +52,13 @@ class Lbr final : public DebugControl {
   void connect(const EventLogSource* events);
 
   /// A branch retired: records it if recording is on and the filter keeps it. On the path of every taken
-  /// branch: two tests, then five stores; everything else waits until somebody reads, or is out of line.
+  /// branch: one test, then five stores; everything else waits until somebody reads, or is out of line.
   [[gnu::always_inline]] void push(const RetiredBranch& b) {
     const unsigned bit = keep_bit(b.kind, b.cpl_to);
-    if (((keep_ >> bit) & 1) != 0) [[likely]] {
-      if (((special_ >> bit) & 1) != 0) [[unlikely]] {
-        push_special(b);
-      } else {
-        ring_.push(b);
-      }
+    if (((plain_ >> bit) & 1) != 0) [[likely]] {
+      ring_.push(b);
+    } else if (((special_ >> bit) & 1) != 0) {
+      push_special(b);
     }
   }
   /// A transaction aborted: `from` is where it was, `to` where execution goes on.
@@ -156,8 +154,8 @@ class Lbr final : public DebugControl {
   void stop_recording();
   void glitch_tos();
 
-  KeepMask keep_ = 0;     ///< branches that are looked at; 0 while nothing records
-  KeepMask special_ = 0;  ///< of these, the ones that push_special takes
+  KeepMask plain_ = 0;    ///< branches that are recorded and nothing else
+  KeepMask special_ = 0;  ///< branches that push_special takes
   Ring ring_;
 
   LbrParams params_;
