@@ -63,6 +63,13 @@ constexpr FeatureBit kFeatureBits[] = {
 static_assert(std::size(kFeatureBits) == static_cast<std::size_t>(Isa::kCount),
               "every extension has its bit");
 
+// Monitoring features are facts of the LBR's and PMU's parameters, so they are in no IsaSet.
+constexpr u32 kDtes64 = 1u << 2;    // CPUID.1:ECX
+constexpr u32 kDsCpl = 1u << 4;     // CPUID.1:ECX
+constexpr u32 kPdcm = 1u << 15;     // CPUID.1:ECX: IA32_PERF_CAPABILITIES
+constexpr u32 kDs = 1u << 21;       // CPUID.1:EDX
+constexpr u32 kArchLbr = 1u << 19;  // CPUID.7.0:EDX
+
 CpuidResult features(const Uarch& u, u32 leaf) {
   const IsaSet shown = u.isa & kExecuted;
   CpuidResult out;
@@ -94,6 +101,11 @@ u32 word(std::string_view text, std::size_t at) {
 
 CpuidResult identity(const Uarch& u) {
   CpuidResult out = features(u, kLeafFeatures);
+  if (u.pmu.ds_area) {
+    out.ecx |= kDtes64 | kDsCpl;
+    out.edx |= kDs;
+  }
+  if (u.pmu.perf_capabilities != 0) out.ecx |= kPdcm;
   const u32 base_family = u.family < 15 ? u.family : 15;
   const u32 extended_family = u.family < 15 ? 0 : u.family - 15;
   out.eax =
@@ -115,12 +127,54 @@ CpuidResult cache(const Uarch& u, u32 index) {
   return out;
 }
 
+CpuidResult structured(const Uarch& u) {
+  CpuidResult out = features(u, kLeafStructured);
+  if (u.lbr.arch.depth_mask != 0) out.edx |= kArchLbr;
+  return out;
+}
+
 CpuidResult monitoring(const Uarch& u) {
   const PmuParams& p = u.pmu;
-  return {.eax = p.version | p.gp_counters << 8 | p.gp_width << 16 | p.arch_events << 24,
-          .ebx = p.absent_events,
-          .ecx = 0,
-          .edx = p.fixed_counters | p.fixed_width << 5 | (p.any_thread_deprecated ? 1u << 15 : 0)};
+  const MonitoringLeaves& said = u.leaves;
+  const u32 gp = said.gp_counters.value_or(p.gp_counters);
+  const u32 fixed = p.fixed_counters == 0 ? 0 : p.fixed_counters | p.fixed_width << 5;
+  return {.eax = p.version | gp << 8 | p.gp_width << 16 | said.arch_events.value_or(p.arch_events) << 24,
+          .ebx = said.absent_events.value_or(p.absent_events),
+          .ecx = said.fixed_bitmap.value_or(p.fixed_bitmap),
+          .edx = said.edx.value_or(fixed | (p.any_thread_deprecated ? 1u << 15 : 0))};
+}
+
+CpuidResult last_branches(const Uarch& u) {
+  const ArchLbrParams& a = u.lbr.arch;
+  if (a.depth_mask == 0) return {};
+  const auto bit = [](bool set, unsigned n) { return u32{set} << n; };
+  return {.eax = a.depth_mask | bit(a.deep_c_reset, 30) | bit(a.lip, 31),
+          .ebx = bit(a.cpl_filter, 0) | bit(a.branch_filter, 1) | bit(a.call_stack, 2),
+          .ecx = bit(a.mispredicted, 0) | bit(a.timed, 1) | bit(a.branch_type, 2) | a.event_log_counters << 16,
+          .edx = 0};
+}
+
+/// Sub-leaves 2 (Auto Counter Reload), 4 and 5 (architectural PEBS) are not there: neither is modelled.
+CpuidResult monitoring_extended(const Uarch& u, u32 subleaf) {
+  const PmuParams& p = u.pmu;
+  if (!p.leaf_23h) return {};
+  constexpr u32 kSubleaves = 1u << 0 | 1u << 1 | 1u << 3;
+  constexpr u32 kUmask2AndEqual = 3;
+  switch (subleaf) {
+    case 0:
+      return {.eax = kSubleaves, .ebx = p.version >= 6 ? kUmask2AndEqual : 0, .ecx = u.leaves.slots, .edx = 0};
+    case 1:
+      return {.eax = p.gp_bitmap != 0 ? p.gp_bitmap : (1u << p.gp_counters) - 1,
+              .ebx = p.fixed_bitmap,
+              .ecx = 0,
+              .edx = 0};
+    case 3: {
+      const u32 events = ((1u << p.arch_events) - 1) & ~p.absent_events;
+      return {.eax = u.leaves.arch_events_23h.value_or(events)};
+    }
+    default:
+      return {};
+  }
 }
 
 /// One level (SMT, then core) of one processor each; an invalid level echoes the subleaf.
@@ -138,7 +192,11 @@ CpuidResult brand(const Uarch& u, u32 part) {
 CpuidResult second_level(const Uarch& u) {
   const Cache& c = u.caches[2];
   // Associativity is coded: 4 = 4-way, 6 = 8-way, 8 = 16-way, which Penryn also reports for its 24 ways.
-  const u32 code = c.ways >= 16 ? 8 : c.ways >= 8 ? 6 : 4;
+  // What fits none of them is 7, "see leaf 4".
+  const u32 code = c.ways == 4                  ? 4
+                   : c.ways == 8                ? 6
+                   : c.ways == 16 || c.ways == 24 ? 8
+                                                : 7;
   return {.eax = 0, .ebx = 0, .ecx = c.kib << 16 | code << 12 | Cache::kLine, .edx = 0};
 }
 
@@ -155,7 +213,7 @@ CpuidResult basic(const Uarch& u, u32 leaf, u32 subleaf) {
     case 4:
       return cache(u, subleaf);
     case 7:
-      return subleaf == 0 ? features(u, kLeafStructured) : CpuidResult{};
+      return subleaf == 0 ? structured(u) : CpuidResult{};
     case 0xa:
       return monitoring(u);
     case 0xb:
@@ -164,6 +222,10 @@ CpuidResult basic(const Uarch& u, u32 leaf, u32 subleaf) {
       const auto mhz = static_cast<u32>(u.frequency_hz / 1'000'000);
       return {.eax = mhz, .ebx = mhz, .ecx = 100, .edx = 0};
     }
+    case 0x1c:
+      return subleaf == 0 ? last_branches(u) : CpuidResult{};
+    case 0x23:
+      return monitoring_extended(u, subleaf);
     default:
       return {};
   }

@@ -7,6 +7,7 @@
 // chapters; CPUID dumps of the parts named (InstLatx64); Linux 6.12 arch/x86/events/intel for LBR depths and
 // formats.
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,21 @@ struct Cache {
   return {Cache::Type::kUnified, level, kib, ways, inclusive};
 }
 
+/// Where CPUID's monitoring leaves say something else than the part does, or more.
+struct MonitoringLeaves {
+  // Leaf 0AH; without a value it tells the truth. Hybrid parts report what both kinds of core have.
+  std::optional<u32> gp_counters;    ///< EAX[15:8]
+  std::optional<u32> arch_events;    ///< EAX[31:24]
+  std::optional<u32> absent_events;  ///< EBX
+  std::optional<u32> fixed_bitmap;   ///< ECX
+  std::optional<u32> edx;            ///< EDX whole: it is wrong on the first Core 2 and on early Atoms
+  // Leaf 23H.
+  u32 slots = 0;                       ///< 23H.0:ECX[7:0]; performance cores report 0
+  std::optional<u32> arch_events_23h;  ///< 23H.3:EAX, where it knows events that leaf 0AH does not
+
+  constexpr bool operator==(const MonitoringLeaves&) const = default;
+};
+
 struct Uarch {
   std::string_view name;   ///< as `--uarch` takes it
   std::string_view title;  ///< for people
@@ -54,11 +70,15 @@ struct Uarch {
   u32 max_leaf = 0xb;     ///< highest basic CPUID leaf
   u64 frequency_hz = 0;   ///< the part's base frequency: rate of TSC and reference clock, and of core clocks
   unsigned pa_bits = 36;  ///< physical address bits
-  unsigned va_bits = 48;  ///< linear address bits
+  /// Linear address bits of software: 48 on every part, as 5-level paging does not execute. How far a part's
+  /// LBRs sign-extend is lbr.va_bits.
+  unsigned va_bits = 48;
   IsaSet isa;             ///< what the silicon has, executed here or not
   std::array<Cache, 4> caches{};  ///< in leaf 4's order
   LbrParams lbr;
   PmuParams pmu;
+  MonitoringLeaves leaves;
+  bool uncore_pmi = false;  ///< IA32_DEBUGCTL.ENABLE_UNCORE_PMI exists
 
   bool operator==(const Uarch&) const = default;
 
