@@ -102,6 +102,30 @@ void find_dead_flags(std::vector<Decoded>& insns) {
   }
 }
 
+/// What CR0 and CR4 make of an instruction. Source: SDM vol. 3A, "Control Registers" (EM, MP, TS, OSFXSR).
+Op gated(const OpTable& ops, const Decoded& d, u32 m) {
+  const Op undefined = ops.special().undefined, no_device = ops.special().no_device;
+  switch (d.unit) {
+    case Unit::kNone:
+      break;
+    case Unit::kX87:
+    case Unit::kFxsave:
+      if ((m & (gate::kTs | gate::kEm)) != 0) return no_device;
+      break;
+    case Unit::kWait:
+      if ((m & gate::kWait) != 0) return no_device;
+      break;
+    case Unit::kSse:
+      if ((m & gate::kNoOsfxsr) != 0) return undefined;
+      [[fallthrough]];
+    case Unit::kMmx:
+      if ((m & gate::kEm) != 0) return undefined;
+      if ((m & gate::kTs) != 0) return no_device;
+      break;
+  }
+  return d.insn.fn;
+}
+
 Op choose(const OpTable& ops, Decoded& d) {
   for (const Bind bind : d.binds) {
     if (const Op op = bind(d.shape, d.insn); op != nullptr) return op;
@@ -136,7 +160,7 @@ BlockCache::~BlockCache() = default;
 Block* BlockCache::find(Cpu& c, bool single) {
   u64 paddr = 0;
   if (!fetch_translate(c, c.rip, paddr)) return nullptr;
-  const u32 m = (c.cpl == 3 ? mode::kUser : 0) | (single ? mode::kSingle : 0) |
+  const u32 m = (c.cpl == 3 ? mode::kUser : 0) | (single ? mode::kSingle : 0) | c.gates |
                 (u32{c.walker->tag()} << mode::kTagShift);
   const auto it = blocks_.find({c.rip, paddr, m});
   Block* b = it != blocks_.end() ? it->second : build(c, paddr, m);
@@ -210,6 +234,8 @@ Block* BlockCache::build(Cpu& c, u64 paddr, u32 m) {
   for (std::size_t k = 0; k < n; ++k) {
     Decoded& d = draft.insns[k];
     if (d.insn.fn == nullptr) d.insn.fn = choose(*ops_, d);
+    if ((m & gate::kAll) != 0) [[unlikely]]
+      d.insn.fn = gated(*ops_, d, m);
     new (&code[k]) Insn(d.insn);
     new (&b->info[k]) InsnInfo(d.info);
     count_facts(b->counts, d.info.facts);
@@ -228,7 +254,11 @@ Block* BlockCache::build(Cpu& c, u64 paddr, u32 m) {
   blocks_.emplace(Key{va, paddr, m}, b);
   const auto note = [&](u64 linear, u64 physical) {
     PageCode& page = c.memory->code(physical);
-    if (page.granules == 0) c.tlb->protect_host_page(c.memory->host(physical));
+    if (page.granules == 0) {
+      for (TlbBank* const tlb : c.tlb_banks) {
+        if (tlb != nullptr) tlb->protect_host_page(c.memory->host(physical));
+      }
+    }
     const Extent e = extent_in(*b, physical);
     page.granules |= granules(e.offset, e.length);
     by_paddr_[physical >> kPageShift].push_back(b);
@@ -266,7 +296,8 @@ void BlockCache::kill(Cpu& c, Block& b) {
   if (b.stale) return;
   b.stale = true;
   blocks_.erase({b.va, b.paddr, b.mode});
-  if (JumpEntry& e = c.jumps[jump_slot(b.va)]; e.block == &b) e = {};
+  JumpEntry* const jumps = c.jump_banks[(b.mode & mode::kUser) != 0 ? 1 : 0];
+  if (JumpEntry& e = jumps[jump_slot(b.va)]; e.block == &b) e = {};
   Block* from = b.first_in;
   u8 slot = b.first_in_slot;
   while (from != nullptr) {
@@ -323,7 +354,9 @@ void BlockCache::clear(Cpu& c) {
   by_va_.clear();
   arena_.clear();
   used_ = kChunk;
-  for (u64 s = 0; s < kJumpSlots; ++s) c.jumps[s] = {};
+  for (JumpEntry* const jumps : c.jump_banks) {
+    if (jumps != nullptr) std::fill_n(jumps, kJumpSlots, JumpEntry{});
+  }
   c.block = nullptr;
   c.link_from = nullptr;
   c.at = nullptr;

@@ -24,6 +24,7 @@ namespace mode {
 inline constexpr u32 kUser = 1 << 0;    ///< decoded for CPL 3
 inline constexpr u32 kSingle = 1 << 1;  ///< one instruction only, all its flags written
 inline constexpr u32 kGuest = 1 << 2;   ///< VMX non-root operation
+// Bits 3-6 are gate:: bits (cpu.h).
 inline constexpr u32 kTagShift = 16;    ///< address-space tag above
 }  // namespace mode
 

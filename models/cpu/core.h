@@ -6,7 +6,8 @@
 //   P::Hub    void branch(const RetiredBranch&): takes every retired taken branch
 //   P::Timing static u64 now(const Cpu&): core cycles since reset, at the end of a block;
 //   instructions_within(cycles) P::V      Fast or Observed (exec/exec.h)
-// It names neither the LBR nor the PMU. Modelled: 64-bit mode; interrupts and IDT delivery are the board's.
+// It names neither the LBR nor the PMU. Modelled: 64-bit mode; supervisor instructions
+// and IDT delivery are cpu::System's, between two runs.
 // Not modelled: wrong-path execution.
 #include <utility>
 
@@ -33,7 +34,7 @@ struct UnitTiming {
 /// What run() did.
 struct RunResult {
   u64 instructions;  ///< retired
-  Exit why;          ///< kLimit, kFault, kIntercept or kHalted
+  Exit why;          ///< kLimit, kFault, kIntercept; with a cpu::System also kSystem or kStep
 };
 
 /// The operation table of policies P; one per process and instantiation.
@@ -42,6 +43,7 @@ const OpTable& op_table() {
   using V = typename P::V;
   static const OpTable kTable({.fall_through = &fall_through<V>,
                                .undefined = &undefined,
+                               .no_device = &no_device,
                                .fetch_fault = &fetch_fault,
                                .fuse = &BranchOps<P>::fuse},
                               {BranchOps<P>::kRows,   int_alu_rows<V>(),     int_shift_rows<V>(),
@@ -73,6 +75,10 @@ class Core {
     cpu_.tlb = tlb_.get();
     cpu_.blocks = &blocks_;
     cpu_.jumps = jumps_.get();
+    cpu_.tlb_banks[1] = cpu_.tlb;
+    cpu_.jump_banks[1] = cpu_.jumps;
+    cpu_.fold = [](void* self) { static_cast<Core*>(self)->fold(); };
+    cpu_.fold_self = this;
     cpu_.cycles = [](const Cpu& c) { return P::Timing::now(c); };
   }
   Core(const Core&) = delete;
@@ -81,8 +87,8 @@ class Core {
   [[nodiscard]] Cpu& cpu() { return cpu_; }
   [[nodiscard]] const Cpu& cpu() const { return cpu_; }
 
-  /// Executes at most `limit` instructions, exactly `limit` unless something else ends the run. On kFault and
-  /// kIntercept, Cpu::rip is the instruction concerned, which has not retired. The ledger is folded when it
+  /// Executes at most `limit` instructions, exactly `limit` unless something else ends the run. On kFault,
+  /// kIntercept and kSystem, Cpu::rip is the instruction concerned, which has not retired. The ledger is folded when it
   /// returns.
   RunResult run(u64 limit) {
     Cpu& c = cpu_;
@@ -119,8 +125,8 @@ class Core {
     Cpu& c = cpu_;
     c.link_from = nullptr;
     while (c.left > 0) {
-      if ((c.system_flags & rflags::kTF) != 0) [[unlikely]] {
-        if (!step_with_trap()) return;
+      if (((c.system_flags & rflags::kTF) | c.breakpoints) != 0) [[unlikely]] {
+        if (!step()) return;
         continue;
       }
       Block* b = blocks_.find(c, false);
@@ -172,7 +178,10 @@ class Core {
     c.clock_end -= static_cast<u64>(rest);
     c.left = 1;
     c.single = true;
+    const u64 taken = b->taken;
     execute(b);
+    const u32 facts = b->info->facts;
+    c.branched = (facts & fact::kCond) != 0 ? b->taken != taken : (facts & fact::kBranch) != 0;
     c.single = false;
     c.link_from = nullptr;
     const bool over = c.exit != Exit::kLookup && c.exit != Exit::kLimit;
@@ -182,12 +191,25 @@ class Core {
     return !over;
   }
 
-  /// RFLAGS.TF: a #DB after each instruction. Source: SDM vol. 3B, "Single-Step Exception Condition".
-  bool step_with_trap() {
+  /// One instruction under RFLAGS.TF or instruction breakpoints; false when the run is over. A user program
+  /// gets #DB after each instruction, a cpu::System decides. Source: SDM vol. 3B, "Single-Step Exception
+  /// Condition", "Instruction-Breakpoint Exception Condition".
+  bool step() {
     Cpu& c = cpu_;
+    const bool trace = (c.system_flags & rflags::kTF) != 0;
+    if (const u64 hit = hit_breakpoints(c); hit != 0) {
+      raise(c, Fault{.vector = Vector::kDB, .address = hit});
+      return false;
+    }
     if (!run_single()) return false;
-    c.dr[6] |= u64{1} << 14;
-    raise(c, Fault{.vector = Vector::kDB});
+    c.system_flags &= ~rflags::kRF;
+    if (!trace) return true;
+    if (c.has_system) {
+      c.exit = Exit::kStep;
+    } else {
+      c.dr[6] |= u64{1} << 14;
+      raise(c, Fault{.vector = Vector::kDB});
+    }
     return false;
   }
 
@@ -211,9 +233,14 @@ class Core {
   void finish_exit() {
     Cpu& c = cpu_;
     unwind();
-    const bool completed = c.exit == Exit::kHalted || (c.exit == Exit::kFault && c.trap_like);
+    const u32 facts = c.block->info[c.at - c.block->code()].facts;
+    if (c.exit == Exit::kSystem) {
+      c.system_insn = *c.at;
+      c.system_facts = facts;
+    }
+    const bool completed = c.exit == Exit::kFault && c.trap_like;
     c.trap_like = false;
-    if (completed) retire_intercepted(c, c.block->info[c.at - c.block->code()].facts);
+    if (completed) retire_intercepted(c, facts);
   }
 
   Cpu cpu_;

@@ -10,6 +10,7 @@
 #include "models/cpu/flags.h"
 #include "models/cpu/insn.h"
 #include "models/cpu/intercept.h"
+#include "models/cpu/system_op.h"
 #include "models/cpu/tlb.h"
 #include "models/cpu/walk.h"
 #include "models/cpu/x87.h"
@@ -81,7 +82,8 @@ enum class Exit : u8 {
   kFault,      ///< `fault` is pending for the instruction at `rip`, which had no effect
   kIntercept,  ///< `sensitive` at `rip` was intercepted, no effect yet; `next_rip` is after it
   kSingle,     ///< the instruction at `rip` must be executed alone (store into code; internal to Hart::run)
-  kHalted,     ///< HLT executed
+  kSystem,     ///< `system_insn` at `rip` is for cpu::System to execute, no effect yet
+  kStep,       ///< an instruction was completed with RFLAGS.TF set; `branched` says whether it branched
   kAgain,      ///< a further TLB miss of an instruction being executed alone (internal to resolve())
 };
 
@@ -90,6 +92,27 @@ enum class Miss : u8 { kNone, kLoad, kStore };
 
 /// Segment registers in the encoding's order.
 enum Segment : u8 { kEs, kCs, kSs, kDs, kFs, kGs };
+
+/// GDTR or IDTR.
+struct TableRegister {
+  u64 base = 0;
+  u16 limit = 0xffff;
+};
+/// LDTR or TR with its hidden part; limit 0 where nothing is loaded.
+struct SystemSegment {
+  u16 selector = 0;
+  u64 base = 0;
+  u32 limit = 0;
+};
+
+/// Cpu::gates: which groups of instructions CR0 and CR4 refuse. Bits of a block's mode.
+namespace gate {
+inline constexpr u32 kTs = 1 << 3;        ///< CR0.TS: x87, MMX and SSE raise #NM
+inline constexpr u32 kEm = 1 << 4;        ///< CR0.EM: x87 raises #NM, MMX and SSE #UD
+inline constexpr u32 kNoOsfxsr = 1 << 5;  ///< CR4.OSFXSR clear: SSE raises #UD
+inline constexpr u32 kWait = 1 << 6;      ///< CR0.MP and TS: WAIT raises #NM
+inline constexpr u32 kAll = kTs | kEm | kNoOsfxsr | kWait;
+}  // namespace gate
 
 struct Cpu {
   // Hot: what nearly every instruction touches.
@@ -112,9 +135,13 @@ struct Cpu {
   Exit exit = Exit::kLimit;
   Sensitive sensitive = Sensitive::kCpuid;
   bool single = false;       ///< executing one instruction alone: stores into code are allowed
+  bool branched = false;     ///< kStep: the instruction took a branch
   bool trap_like = false;    ///< kFault: the instruction completed, RIP is reported behind it (INT3)
   const Insn* at = nullptr;  ///< kFault, kSingle: the instruction that did not complete
   Fault fault;
+  SystemOp system_op = SystemOp::kHlt;  ///< kSystem, with the next two
+  Insn system_insn;
+  u32 system_facts = 0;  ///< fact:: bits
 
   // Observed variants only: called after each instruction that completed.
   void (*observer)(void* self, Cpu& c, const Insn* i) = nullptr;
@@ -142,17 +169,32 @@ struct Cpu {
   CpuidResult (*cpuid)(const void* self, u32 leaf, u32 subleaf) = nullptr;
   const void* cpuid_self = nullptr;
   u64 (*cycles)(const Cpu& c) = nullptr;  ///< core cycles since reset: the timing policy's clock
-  u64 effective_address = 0;              ///< of the newest memory operand; written only in observed variants
+  void (*fold)(void* core) = nullptr;     ///< folds the ledger, as Core::fold() does
+  void* fold_self = nullptr;
+  u64 effective_address = 0;  ///< of the newest memory operand; written only in observed variants
+  /// TLB banks and jump caches of the supervisor and of the user; `tlb` and `jumps` are those of `cpl`. A
+  /// user program has the user's only.
+  std::array<TlbBank*, 2> tlb_banks{};
+  std::array<JumpEntry*, 2> jump_banks{};
 
   // System state.
-  u8 cpl = 3;
+  u8 cpl = 3;  ///< changed by set_cpl() (control.h)
+  bool has_system = false;  ///< a cpu::System is attached: system instructions leave with kSystem
+  u32 gates = 0;            ///< gate:: bits
+  u64 breakpoints = 0;      ///< not 0: DR7 enables an instruction breakpoint, instructions run one by one
   std::array<u16, 6> selector{};
+  std::array<u8, 6> segment_dpl{};  ///< of the descriptors that were loaded
+  TableRegister gdtr, idtr;
+  SystemSegment ldtr, tr;
   u64 cr0 = 0x80050033, cr2 = 0, cr3 = 0, cr4 = 0x6b0,
       cr8 = 0;       ///< PE MP ET NE WP AM PG; PAE PGE OSFXSR OSXMMEXCPT DE
   u64 efer = 0xd01;  ///< SCE LME LMA NXE
   std::array<u64, 8> dr{0, 0, 0, 0, 0, 0, 0xffff0ff0, 0x400};
-  u64 kernel_gs_base = 0, star = 0, lstar = 0, fmask = 0;
+  u64 kernel_gs_base = 0, star = 0, lstar = 0, cstar = 0, fmask = 0;
+  u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
   u64 tsc_offset = 0;
+  u32 tsc_aux = 0;
+  u64 pat = 0x0007040600070406, mtrr_default_type = 0xc06;  ///< memory types have no effect
   InterceptTable intercept{};
 
   /// Retired instructions since reset, exact at block boundaries.

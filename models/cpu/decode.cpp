@@ -145,6 +145,7 @@ bool touches_no_memory(const ZydisDecodedInstruction& z) {
 }
 
 u32 branch_facts(const ZydisDecodedInstruction& z, const Shape& s) {
+  if (z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR) return fact::kBranch | fact::kFar | fact::kEndsBlock;
   switch (z.meta.category) {
     case ZYDIS_CATEGORY_COND_BR:
       return fact::kBranch | fact::kCond | fact::kEndsBlock;
@@ -167,6 +168,7 @@ u32 branch_facts(const ZydisDecodedInstruction& z, const Shape& s) {
 /// Instructions after which nothing decoded before may be assumed, or which may leave the interpreter
 /// completed.
 bool ends_block(const ZydisDecodedInstruction& z) {
+  if (z.meta.category == ZYDIS_CATEGORY_SYSTEM || z.meta.category == ZYDIS_CATEGORY_IOSTRINGOP) return true;
   switch (z.mnemonic) {
     case ZYDIS_MNEMONIC_CPUID:
     case ZYDIS_MNEMONIC_RDTSC:
@@ -354,6 +356,43 @@ bool can_fault(const ZydisDecodedInstruction& z, const Decoded& d) {
   return d.binds.empty() || (d.info.facts & fact::kEndsBlock) != 0;
 }
 
+/// By instruction-set extension, without what the SDM excepts.
+Unit unit_of(const ZydisDecodedInstruction& z) {
+  switch (z.mnemonic) {
+    case ZYDIS_MNEMONIC_FWAIT:
+      return Unit::kWait;
+    case ZYDIS_MNEMONIC_FXSAVE:
+    case ZYDIS_MNEMONIC_FXSAVE64:
+    case ZYDIS_MNEMONIC_FXRSTOR:
+    case ZYDIS_MNEMONIC_FXRSTOR64:
+      return Unit::kFxsave;
+    case ZYDIS_MNEMONIC_SFENCE:
+    case ZYDIS_MNEMONIC_LFENCE:
+    case ZYDIS_MNEMONIC_MFENCE:
+    case ZYDIS_MNEMONIC_MOVNTI:
+    case ZYDIS_MNEMONIC_CRC32:
+    case ZYDIS_MNEMONIC_POPCNT:
+      return Unit::kNone;
+    default:
+      break;
+  }
+  if (z.meta.category == ZYDIS_CATEGORY_PREFETCH) return Unit::kNone;
+  switch (z.meta.isa_ext) {
+    case ZYDIS_ISA_EXT_X87:
+      return Unit::kX87;
+    case ZYDIS_ISA_EXT_MMX:
+      return Unit::kMmx;
+    case ZYDIS_ISA_EXT_SSE:
+    case ZYDIS_ISA_EXT_SSE2:
+    case ZYDIS_ISA_EXT_SSE3:
+    case ZYDIS_ISA_EXT_SSSE3:
+    case ZYDIS_ISA_EXT_SSE4:
+      return z.meta.category == ZYDIS_CATEGORY_MMX ? Unit::kMmx : Unit::kSse;
+    default:
+      return Unit::kNone;
+  }
+}
+
 /// What FP_ARITH_INST_RETIRED counts, by perfmon's description: conversions and comparisons are not in it.
 u32 arithmetic_facts(ZydisMnemonic m) {
   switch (m) {
@@ -478,6 +517,7 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, u64 va, Decoded& out) co
   s.lock = (z.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0;
   s.rep = (z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) != 0;
   s.repne = (z.attributes & ZYDIS_ATTRIB_HAS_REPNE) != 0;
+  s.far = z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
   s.count = static_cast<u8>(std::min<unsigned>(z.operand_count_visible, 4));
   for (unsigned k = 0; k < s.count; ++k) set_operand(k, ops[k], va, z, out);
   // String instructions and masked stores: the segment is an override of the hidden operand. For an explicit
@@ -495,13 +535,14 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, u64 va, Decoded& out) co
   out.info.form = form_id(form_name(ZydisMnemonicGetString(z.mnemonic), s).c_str());
   out.info.may_fault = can_fault(z, out);
 
+  out.unit = unit_of(z);
   out.is_cmp = z.mnemonic == ZYDIS_MNEMONIC_CMP;
   out.is_test = z.mnemonic == ZYDIS_MNEMONIC_TEST;
   out.is_jcc = z.meta.category == ZYDIS_CATEGORY_COND_BR &&
                (z.opcode_map == ZYDIS_OPCODE_MAP_0F || (z.opcode & 0xf0) == 0x70);
   out.cond = static_cast<Cond>(z.opcode & 0xf);
   // A branch carries its own address: in imm when a memory operand needs disp.
-  if ((out.info.facts & fact::kBranch) != 0) {
+  if ((out.info.facts & fact::kBranch) != 0 && !s.far) {
     if ((out.info.facts & fact::kIndirect) != 0)
       insn.imm = static_cast<i64>(va);
     else

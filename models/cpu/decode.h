@@ -12,6 +12,9 @@
 
 namespace lastbranch::cpu {
 
+/// Which unit's availability in CR0 and CR4 an instruction depends on.
+enum class Unit : u8 { kNone, kX87, kWait, kMmx, kSse, kFxsave };
+
 /// An instruction on its way into a block.
 struct Decoded {
   Insn insn{};  ///< fn not yet chosen
@@ -21,6 +24,7 @@ struct Decoded {
   bool is_cmp = false, is_test = false;
   bool is_jcc = false;
   Cond cond = Cond::kO;  ///< of a Jcc
+  Unit unit = Unit::kNone;
 };
 
 enum class DecodeStatus : u8 {

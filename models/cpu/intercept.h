@@ -23,6 +23,8 @@ enum class Sensitive : u8 {
   kSoftInt,
   kIret,
   kXsetbv,
+  kDescriptorTable,  ///< LGDT, LIDT, LLDT, LTR, SGDT, SIDT, SLDT, STR
+  kCacheFlush,       ///< INVD, WBINVD
   kVmx,
   kException,
   kInterrupt,
@@ -30,7 +32,7 @@ enum class Sensitive : u8 {
 };
 
 enum class Action : u8 {
-  kExecute,  ///< architecturally: with its privilege checks, by the core itself
+  kExecute,  ///< architecturally: with its privilege checks, by the core itself or cpu::System
   kFault,    ///< #GP(0), or #UD for instructions the mode does not have
   kExit,     ///< leave run() with Exit::kIntercept before any effect
 };

@@ -20,6 +20,7 @@ class OpTable {
   struct Special {
     Op fall_through;  ///< end of a block without a branch; Insn::imm is the next address
     Op undefined;     ///< raises #UD
+    Op no_device;     ///< raises #NM
     Op fetch_fault;   ///< raises the fault that fetching met: Insn::imm address, Insn::disp error code, r2
                       ///< vector
     Fuse fuse;

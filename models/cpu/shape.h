@@ -25,6 +25,7 @@ struct Shape {
   u8 address_size = 8;      ///< 4 or 8
   bool flags_dead = false;  ///< nothing reads the status flags this instruction writes
   bool lock = false;
+  bool far = false;        ///< far JMP, CALL or RET
   bool rep = false;        ///< F3 as REP/REPE
   bool repne = false;      ///< F2 as REPNE
   bool base_only = false;  ///< the memory operand is base + displacement: ea_base() serves

@@ -18,6 +18,7 @@
 #include "models/cpu/cpu.h"
 #include "models/cpu/system_memory.h"
 #include "sim/base/far_branches.h"
+#include "sim/base/msr.h"
 
 namespace lastbranch {
 class DebugControl;
@@ -38,7 +39,9 @@ struct SystemHooks {
   PortIo* ports = nullptr;          ///< nullptr: every port reads as all ones, writes go nowhere
   DebugControl* debug = nullptr;    ///< IA32_DEBUGCTL, for BTF; nullptr: BTF is 0
   DebugEvents* events = nullptr;    ///< told of every #DB that is delivered, before its handler starts
-  CounterReader* counters = nullptr;  ///< RDPMC; nullptr: it raises #GP
+  /// RDPMC of the counter that ECX names, privilege already checked; nullptr: #GP.
+  MsrValue (*rdpmc)(const void* self, u32 ecx) = nullptr;
+  const void* rdpmc_self = nullptr;
 };
 
 /// Something to be delivered through the IDT.
@@ -46,7 +49,8 @@ struct Event {
   enum class Kind : u8 {
     kFault,      ///< the instruction at RIP could not be executed: RIP is pushed with RF set
     kTrap,       ///< of an instruction that completed: RIP is the next one
-    kSoftware,   ///< INT n, INT3, INTO, INT1: like a trap, but with the gate's privilege checked (not INT1)
+    kSoftware,   ///< INT n, INT3: from the instruction to be executed; the gate's privilege is checked
+    kInt1,       ///< INT1 likewise, without that check
     kInterrupt,  ///< from outside, maskable
     kNmi,
   };
@@ -111,14 +115,13 @@ class System {
   [[nodiscard]] LinearMemory& memory() { return memory_; }
 
  private:
-  struct Ops;   ///< one function per instruction, by family in system_*.cpp
-  struct Gate;  ///< an IDT entry as far as delivery needs it
-  friend struct Ops;
+  struct Ops;       ///< one function per instruction, by family in system_*.cpp
+  struct Delivery;  ///< one attempt at delivering an event
 
   void retire(u64 next_rip);
-  void finish_transfer(BranchKind kind, u64 to, u8 cpl);
-  std::optional<Fault> deliver_once(const Event& event);
-  void announce(BranchKind kind, u64 from, u64 to, u8 cpl_from);
+  void transfer(BranchKind kind, u64 to, u8 cpl, bool record = true);
+  void take(const Event& event, u64 handler, u8 cpl);
+  [[nodiscard]] bool stepping_on_branches() const;
 
   Cpu& c_;
   FarBranches& branches_;

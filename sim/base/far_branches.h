@@ -1,7 +1,7 @@
 #pragma once
 // Privilege transitions that a board performs in the processor's name: a user-mode board emulates the kernel,
 // yet the kernel's entry and exit branches are facts that last-branch records show.
-// The other direction is here too: what an exception or an instruction of the processor asks of the models.
+// The other direction is here too: what an exception of the processor tells the models.
 #include "sim/base/retire.h"
 
 namespace lastbranch {
@@ -21,14 +21,6 @@ class DebugEvents {
   virtual ~DebugEvents() = default;
   /// A #DB is about to be delivered; its delivery is no record.
   virtual void debug_exception() = 0;
-};
-
-/// RDPMC.
-class CounterReader {
- public:
-  virtual ~CounterReader() = default;
-  /// The counter that ECX = `index` names; false: #GP(0). The privilege check is done.
-  virtual bool read_counter(u32 index, u64& value) = 0;
 };
 
 }  // namespace lastbranch

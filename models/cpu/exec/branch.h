@@ -190,16 +190,19 @@ struct BranchOps {
   }
 
   static Op bind_jmp(const Shape& s, Insn&) {
+    if (s.far) return nullptr;
     if (s.kind(0) == Kind::kRel) return &jmp_rel;
     if (s.op[0].size != 8) return nullptr;
     return s.kind(0) == Kind::kMem ? &jmp_ind<true> : &jmp_ind<false>;
   }
   static Op bind_call(const Shape& s, Insn&) {
+    if (s.far) return nullptr;
     if (s.kind(0) == Kind::kRel) return &call_rel;
     if (s.op[0].size != 8) return nullptr;
     return s.kind(0) == Kind::kMem ? &call_ind<true> : &call_ind<false>;
   }
   static Op bind_ret(const Shape& s, Insn& insn) {
+    if (s.far) return nullptr;
     insn.imm = s.kind(0) == Kind::kImm ? static_cast<u16>(insn.imm) : 0;
     return &ret;
   }

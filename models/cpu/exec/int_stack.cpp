@@ -106,7 +106,7 @@ const Insn* pushf(Cpu& c, const Insn* i) {
     return trap(c, i);
   return next<V>(c, i);
 }
-/// IOPL changes only at CPL 0, IF only where CPL <= IOPL; VIF, VIP and VM never here.
+/// A change of IF or TF is cpu::System's where there is one. IOPL changes only at CPL 0, IF only where CPL <= IOPL; VIF, VIP and VM never here.
 template <class V, class T>
 const Insn* popf(Cpu& c, const Insn* i) {
   const u8* p = load_ptr<T>(c, c.r[kRsp]);
@@ -117,8 +117,23 @@ const Insn* popf(Cpu& c, const Insn* i) {
   if (sizeof(T) == 8) mask |= rflags::kAC | rflags::kID;
   if (c.cpl == 0) mask |= rflags::kIOPL;
   if (c.cpl <= ((c.system_flags & rflags::kIOPL) >> 12)) mask |= rflags::kIF;
+  const u64 changes = (c.system_flags ^ v) & mask & (rflags::kIF | rflags::kTF);
+  if (changes != 0 && c.has_system) [[unlikely]] {
+    c.system_op = SystemOp::kPopf;
+    c.exit = Exit::kSystem;
+    c.miss = Miss::kNone;
+    return trap(c, i);
+  }
   c.r[kRsp] += sizeof(T);
   c.set_flags((c.flags() & ~mask & ~rflags::kRF) | (v & mask));
+  if ((changes & rflags::kTF) != 0) [[unlikely]] {
+    // The instructions that follow are stepped: back to the loop, which looks at TF.
+    if constexpr (V::kObserved) c.observer(c.observer_self, c, i);
+    c.rip = static_cast<u64>(i[1].imm);
+    c.link_from = nullptr;
+    c.exit = Exit::kLookup;
+    return nullptr;
+  }
   return next<V>(c, i);
 }
 template <class V>
@@ -126,7 +141,8 @@ Op bind_pushf(const Shape& s, Insn&) {
   return s.size == 2 ? &pushf<V, u16> : &pushf<V, u64>;
 }
 template <class V>
-Op bind_popf(const Shape& s, Insn&) {
+Op bind_popf(const Shape& s, Insn& insn) {
+  insn.r2 = SystemForm{.size = s.size}.pack();
   return s.size == 2 ? &popf<V, u16> : &popf<V, u64>;
 }
 

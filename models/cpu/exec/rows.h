@@ -28,8 +28,9 @@ std::span<const OpRow> int_misc_rows();
 template <class V>
 std::span<const OpRow> system_rows();
 
-/// OpTable::Special::undefined and fetch_fault.
+/// OpTable::Special::undefined, no_device and fetch_fault.
 const Insn* undefined(Cpu& c, const Insn* i);
+const Insn* no_device(Cpu& c, const Insn* i);
 const Insn* fetch_fault(Cpu& c, const Insn* i);
 template <class V>
 std::span<const OpRow> x87_arith_rows();

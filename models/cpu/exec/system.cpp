@@ -1,20 +1,18 @@
 // Sensitive instructions: each asks the intercept table first, then does what the architecture says.
 //
-// Modelled: CPUID, RDTSC, RDTSCP, RDPMC, RDMSR, WRMSR, HLT, SYSCALL, INT n, INT3, INT1, UD2, CLI, STI, I/O,
-// MOV CR/DR, INVLPG, moves to and from segment registers (null or unchanged selectors in user mode). At CPL 3
-// the privileged ones raise #GP(0). What only an operating system executes (descriptor tables, IRET, SYSRET)
-// is a row that raises #GP at CPL 3 and #UD at CPL 0.
+// Modelled here: CPUID, RDTSC and RDTSCP, moves from segment registers. Everything else that depends on or
+// changes privilege or system state leaves run() for cpu::System to execute (system.h); a hart without one is
+// a user program's, where the privileged ones raise #GP(0), INT n and INT3 are reported as traps, and
+// segment registers take null or unchanged selectors.
 // Source: SDM vol. 2, the page of each mnemonic; vol. 3A, "Privileged Instructions".
+#include "models/cpu/control_registers.h"
 #include "models/cpu/exec/bind.h"
 #include "models/cpu/exec/rows.h"
-#include "sim/base/msr_bus.h"
 
 namespace lastbranch::cpu {
 namespace {
 
 constexpr u8 kRaxField = kRax * 8, kRbxField = kRbx * 8, kRcxField = kRcx * 8, kRdxField = kRdx * 8;
-constexpr u64 kCr4Tsd = 1 << 2, kCr4Pce = 1 << 8;
-
 const Insn* leave(Cpu& c, const Insn* i, Sensitive what) {
   c.sensitive = what;
   c.exit = Exit::kIntercept;
@@ -36,11 +34,34 @@ const Insn* guarded(Cpu& c, const Insn* i) {
   if (!body(c, i)) return trap(c, i, general_protection());
   return next<V>(c, i);
 }
-/// As guarded, for CPL 0 only. The privilege check comes before the intercept.
-template <class V, Sensitive what, bool (*body)(Cpu&, const Insn*)>
-const Insn* privileged(Cpu& c, const Insn* i) {
-  if (c.cpl != 0) return trap(c, i, general_protection());
-  return guarded<V, what, body>(c, i);
+/// Instructions that nothing intercepts.
+constexpr Sensitive kNever = Sensitive::kCount;
+
+/// Leaves the interpreter for cpu::System, if the table has nothing against it. The privilege check comes
+/// before an intercept.
+template <SystemOp op, Sensitive what, bool kPrivileged>
+const Insn* leave_for_system(Cpu& c, const Insn* i) {
+  if (kPrivileged && c.cpl != 0) return trap(c, i, general_protection());
+  if constexpr (what != kNever) {
+    switch (c.intercept[static_cast<std::size_t>(what)]) {
+      case Action::kExit:
+        return leave(c, i, what);
+      case Action::kFault:
+        return trap(c, i, general_protection());
+      case Action::kExecute:
+        break;
+    }
+  }
+  c.system_op = op;
+  c.exit = Exit::kSystem;
+  c.miss = Miss::kNone;
+  return resolve(c, i);
+}
+/// With a cpu::System: leaves for it. Without: what a user program meets.
+template <SystemOp op, Sensitive what, bool kPrivileged, Op without>
+const Insn* system_op(Cpu& c, const Insn* i) {
+  if (c.has_system) return leave_for_system<op, what, kPrivileged>(c, i);
+  return without(c, i);
 }
 
 bool cpuid(Cpu& c, const Insn*) {
@@ -52,7 +73,7 @@ bool cpuid(Cpu& c, const Insn*) {
   return true;
 }
 bool rdtsc(Cpu& c, const Insn*) {
-  if ((c.cr4 & kCr4Tsd) != 0 && c.cpl != 0) return false;
+  if ((c.cr4 & cr4::kTsd) != 0 && c.cpl != 0) return false;
   const u64 t = c.cycles(c) + c.tsc_offset;
   set_reg<u32>(c, kRaxField, static_cast<u32>(t));
   set_reg<u32>(c, kRdxField, static_cast<u32>(t >> 32));
@@ -60,101 +81,22 @@ bool rdtsc(Cpu& c, const Insn*) {
 }
 bool rdtscp(Cpu& c, const Insn* i) {
   if (!rdtsc(c, i)) return false;
-  set_reg<u32>(c, kRcxField, 0);  // IA32_TSC_AUX: processor 0
+  set_reg<u32>(c, kRcxField, c.tsc_aux);
   return true;
 }
-bool rdmsr(Cpu& c, const Insn*) {
-  const MsrValue v = c.msrs->read(reg<u32>(c, kRcxField));
-  if (!v.ok()) return false;
-  set_reg<u32>(c, kRaxField, static_cast<u32>(v.value));
-  set_reg<u32>(c, kRdxField, static_cast<u32>(v.value >> 32));
-  return true;
+const Insn* refuse(Cpu& c, const Insn* i) {
+  return trap(c, i, general_protection());
 }
-bool wrmsr(Cpu& c, const Insn*) {
-  const u64 v = (u64{reg<u32>(c, kRdxField)} << 32) | reg<u32>(c, kRaxField);
-  return c.msrs->write(reg<u32>(c, kRcxField), v) == MsrFault::kNone;
+const Insn* unknown(Cpu& c, const Insn* i) {
+  return trap(c, i, Fault{.vector = Vector::kUD});
 }
-/// IA32_PMCx and IA32_FIXED_CTRx by the MSR rows that the PMU attaches. Source: SDM vol. 2, "RDPMC".
-bool rdpmc(Cpu& c, const Insn*) {
-  if ((c.cr4 & kCr4Pce) == 0 && c.cpl != 0) return false;
-  constexpr u32 kFixed = 1u << 30;
-  const u32 n = reg<u32>(c, kRcxField);
-  const MsrValue v = c.msrs->read((n & kFixed) != 0 ? 0x309 + (n & ~kFixed) : 0xc1 + n);
-  if (!v.ok()) return false;
-  set_reg<u32>(c, kRaxField, static_cast<u32>(v.value));
-  set_reg<u32>(c, kRdxField, static_cast<u32>(v.value >> 32));
-  return true;
-}
-/// MOV to and from CR0, CR2, CR3, CR4, CR8; r2 holds the control register, bit 7 set for a write.
-bool mov_cr(Cpu& c, const Insn* i) {
-  const bool write = (i->r2 & 0x80) != 0;
-  u64* cr = nullptr;
-  switch (i->r2 & 0x7f) {
-    case 0:
-      cr = &c.cr0;
-      break;
-    case 2:
-      cr = &c.cr2;
-      break;
-    case 3:
-      cr = &c.cr3;
-      break;
-    case 4:
-      cr = &c.cr4;
-      break;
-    case 8:
-      cr = &c.cr8;
-      break;
-    default:
-      return false;
-  }
-  if (write) {
-    *cr = reg<u64>(c, i->r1);
-    if ((i->r2 & 0x7f) == 3) c.tlb->flush();
-  } else {
-    set_reg<u64>(c, i->r0, *cr);
-  }
-  return true;
-}
-bool mov_dr(Cpu& c, const Insn* i) {
-  const unsigned n = i->r2 & 7u;
-  if ((i->r2 & 0x80) != 0) {
-    c.dr[n] = reg<u64>(c, i->r1);
-  } else {
-    set_reg<u64>(c, i->r0, c.dr[n]);
-  }
-  return true;
-}
-bool cli(Cpu& c, const Insn*) {
-  c.system_flags &= ~rflags::kIF;
-  return true;
-}
-bool sti(Cpu& c, const Insn*) {
-  c.system_flags |= rflags::kIF;
-  return true;
-}
-bool refuse(Cpu&, const Insn*) {
-  return false;
+/// As `refuse`, for what a board may want to serve itself.
+template <Sensitive what>
+const Insn* refuse_or_leave(Cpu& c, const Insn* i) {
+  if (c.intercept[static_cast<std::size_t>(what)] == Action::kExit && c.cpl == 0) return leave(c, i, what);
+  return refuse(c, i);
 }
 
-template <class V>
-const Insn* invlpg(Cpu& c, const Insn* i) {
-  if (c.cpl != 0) return trap(c, i, general_protection());
-  if (c.intercept[static_cast<std::size_t>(Sensitive::kInvlpg)] == Action::kExit) {
-    return leave(c, i, Sensitive::kInvlpg);
-  }
-  c.tlb->flush_page(ea<V>(c, i));
-  return next<V>(c, i);
-}
-template <class V>
-const Insn* hlt(Cpu& c, const Insn* i) {
-  if (c.cpl != 0) return trap(c, i, general_protection());
-  if (c.intercept[static_cast<std::size_t>(Sensitive::kHlt)] == Action::kExit)
-    return leave(c, i, Sensitive::kHlt);
-  c.exit = Exit::kHalted;
-  c.miss = Miss::kNone;
-  return resolve(c, i);
-}
 /// SYSCALL without a board that serves it is undefined (IA32_EFER.SCE is the board's business).
 template <class V>
 const Insn* syscall(Cpu& c, const Insn* i) {
@@ -162,6 +104,9 @@ const Insn* syscall(Cpu& c, const Insn* i) {
     return leave(c, i, Sensitive::kSyscall);
   }
   return trap(c, i, Fault{.vector = Vector::kUD});
+}
+const Insn* xsetbv(Cpu& c, const Insn* i) {
+  return c.has_system ? unknown(c, i) : refuse(c, i);
 }
 /// INT3, INT1 and INT n: traps, reported with RIP behind the instruction.
 template <class V, Vector vector>
@@ -215,105 +160,161 @@ const Insn* mov_to_segment(Cpu& c, const Insn* i) {
   if (v <= 3 && i->r0 == kGs) c.gs_base() = 0;
   return next<V>(c, i);
 }
+/// Binds `op` with what System must know of the instruction.
+template <Op op>
+Op bind_system(const Shape& s, Insn& insn) {
+  const bool memory = s.kind(0) == Kind::kMem || s.kind(1) == Kind::kMem;
+  insn.r2 = SystemForm{.size = s.size,
+                       .memory = memory,
+                       .addr32 = s.address_size == 4,
+                       .rep = s.rep || s.repne}
+                .pack();
+  return op;
+}
+/// IN and OUT: the port is an immediate or DX.
+template <Op op>
+Op bind_port(const Shape& s, Insn& insn) {
+  insn.r2 = SystemForm{.size = s.size, .variant = s.kind(0) == Kind::kImm || s.kind(1) == Kind::kImm}.pack();
+  return op;
+}
+template <Op op>
+Op bind_verw(const Shape& s, Insn& insn) {
+  insn.r2 = SystemForm{.size = s.size, .memory = s.kind(0) == Kind::kMem, .variant = true}.pack();
+  return op;
+}
+/// Far JMP, CALL and RET; the near ones are not ours.
+template <Op op>
+Op bind_far(const Shape& s, Insn& insn) {
+  return s.far ? bind_system<op>(s, insn) : nullptr;
+}
+template <Op op, Segment which>
+Op bind_far_pointer(const Shape& s, Insn& insn) {
+  insn.imm = which;
+  return bind_system<op>(s, insn);
+}
+/// POP FS and POP GS; the segment register in r0.
+template <Op op>
+Op bind_pop_segment(const Shape& s, Insn& insn) {
+  return s.kind(0) == Kind::kSeg ? bind_system<op>(s, insn) : nullptr;
+}
+
 template <class V>
 Op bind_mov_system(const Shape& s, Insn& insn) {
+  constexpr Op kReadCr = &system_op<SystemOp::kReadCr, Sensitive::kMovCr, true, &refuse>;
+  constexpr Op kWriteCr = &system_op<SystemOp::kWriteCr, Sensitive::kMovCr, true, &refuse>;
+  constexpr Op kReadDr = &system_op<SystemOp::kReadDr, Sensitive::kMovDr, true, &refuse>;
+  constexpr Op kWriteDr = &system_op<SystemOp::kWriteDr, Sensitive::kMovDr, true, &refuse>;
   if (s.kind(1) == Kind::kSeg) {
     if (s.kind(0) == Kind::kMem) return &mov_from_segment<V, true>;
     return s.op[0].size == 2 ? &mov_from_segment16<V> : &mov_from_segment<V, false>;
   }
   if (s.kind(0) == Kind::kSeg) {
     if (insn.r0 == kCs) return nullptr;
-    return s.kind(1) == Kind::kMem ? &mov_to_segment<V, true> : &mov_to_segment<V, false>;
+    constexpr SystemOp kLoad = SystemOp::kLoadSegment;
+    return s.kind(1) == Kind::kMem
+               ? bind_system<&system_op<kLoad, kNever, false, &mov_to_segment<V, true>>>(s, insn)
+               : bind_system<&system_op<kLoad, kNever, false, &mov_to_segment<V, false>>>(s, insn);
   }
-  if (s.kind(0) == Kind::kCr || s.kind(0) == Kind::kDr) {
-    insn.r2 = static_cast<u8>(insn.r0 | 0x80);
-    return s.kind(0) == Kind::kCr ? &privileged<V, Sensitive::kMovCr, mov_cr>
-                                  : &privileged<V, Sensitive::kMovDr, mov_dr>;
-  }
-  if (s.kind(1) == Kind::kCr || s.kind(1) == Kind::kDr) {
-    insn.r2 = insn.r1;
-    return s.kind(1) == Kind::kCr ? &privileged<V, Sensitive::kMovCr, mov_cr>
-                                  : &privileged<V, Sensitive::kMovDr, mov_dr>;
-  }
+  if (s.kind(0) == Kind::kCr) return kWriteCr;
+  if (s.kind(1) == Kind::kCr) return kReadCr;
+  if (s.kind(0) == Kind::kDr) return kWriteDr;
+  if (s.kind(1) == Kind::kDr) return kReadDr;
   return nullptr;
 }
-/// SLDT, SMSW, STR, SGDT, SIDT: allowed at CPL 3 without UMIP, but they show an operating system that is not
-/// there.
-template <class V>
-const Insn* os_only(Cpu& c, const Insn* i) {
-  if (c.cpl != 0) return trap(c, i, general_protection());
-  return trap(c, i, Fault{.vector = Vector::kUD});
-}
-/// MONITOR and MWAIT outside CPL 0; CPUID does not advertise them.
-template <class V>
-const Insn* undefined_here(Cpu& c, const Insn* i) {
-  return trap(c, i, Fault{.vector = Vector::kUD});
-}
-template <class V, Op op>
+
+template <Op op>
 Op bind_plain(const Shape&, Insn&) {
   return op;
 }
-
 template <class V, Sensitive what, bool (*body)(Cpu&, const Insn*)>
-inline constexpr OpRow unprivileged_row(const char* name) {
-  return {name, bind_plain<V, &guarded<V, what, body>>};
+inline constexpr OpRow inline_row(const char* name) {
+  return {name, bind_plain<&guarded<V, what, body>>};
 }
-template <class V, Sensitive what, bool (*body)(Cpu&, const Insn*)>
+/// Only at CPL 0.
+template <SystemOp op, Sensitive what>
 inline constexpr OpRow privileged_row(const char* name) {
-  return {name, bind_plain<V, &privileged<V, what, body>>};
+  return {name, bind_system<&system_op<op, what, true, &refuse_or_leave<what>>>};
 }
-template <class V>
-inline constexpr OpRow os_row(const char* name) {
-  return {name, bind_plain<V, &os_only<V>>};
+template <SystemOp op>
+inline constexpr OpRow privileged_row(const char* name) {
+  return {name, bind_system<&system_op<op, kNever, true, &refuse>>};
+}
+/// At any privilege, or where the check is more than CPL 0. A user program gets `without`.
+template <SystemOp op, Sensitive what, Op without = &refuse>
+inline constexpr OpRow checked_row(const char* name) {
+  return {name, bind_system<&system_op<op, what, false, without>>};
+}
+template <Segment which>
+inline constexpr OpRow far_pointer_row(const char* name) {
+  return {name, bind_far_pointer<&system_op<SystemOp::kLoadFarPointer, kNever, false, &unknown>, which>};
+}
+template <SystemOp op, Sensitive what>
+inline constexpr OpRow port_row(const char* name) {
+  return {name, bind_port<&system_op<op, what, false, &refuse>>};
 }
 
 template <class V>
 constexpr OpRow kRows[] = {
-    unprivileged_row<V, Sensitive::kCpuid, cpuid>("cpuid"),
-    unprivileged_row<V, Sensitive::kRdtsc, rdtsc>("rdtsc"),
-    unprivileged_row<V, Sensitive::kRdtsc, rdtscp>("rdtscp"),
-    unprivileged_row<V, Sensitive::kRdpmc, rdpmc>("rdpmc"),
-    privileged_row<V, Sensitive::kRdmsr, rdmsr>("rdmsr"),
-    privileged_row<V, Sensitive::kWrmsr, wrmsr>("wrmsr"),
-    privileged_row<V, Sensitive::kInterrupt, cli>("cli"),
-    privileged_row<V, Sensitive::kInterrupt, sti>("sti"),
-    privileged_row<V, Sensitive::kIo, refuse>("in"),
-    privileged_row<V, Sensitive::kIo, refuse>("out"),
-    privileged_row<V, Sensitive::kIo, refuse>("insb"),
-    privileged_row<V, Sensitive::kIo, refuse>("insw"),
-    privileged_row<V, Sensitive::kIo, refuse>("insd"),
-    privileged_row<V, Sensitive::kIo, refuse>("outsb"),
-    privileged_row<V, Sensitive::kIo, refuse>("outsw"),
-    privileged_row<V, Sensitive::kIo, refuse>("outsd"),
+    inline_row<V, Sensitive::kCpuid, cpuid>("cpuid"),
+    inline_row<V, Sensitive::kRdtsc, rdtsc>("rdtsc"),
+    inline_row<V, Sensitive::kRdtsc, rdtscp>("rdtscp"),
+    checked_row<SystemOp::kRdpmc, Sensitive::kRdpmc>("rdpmc"),
+    privileged_row<SystemOp::kRdmsr, Sensitive::kRdmsr>("rdmsr"),
+    privileged_row<SystemOp::kWrmsr, Sensitive::kWrmsr>("wrmsr"),
+    checked_row<SystemOp::kCli, kNever>("cli"),
+    checked_row<SystemOp::kSti, kNever>("sti"),
+    port_row<SystemOp::kIn, Sensitive::kIo>("in"),
+    port_row<SystemOp::kOut, Sensitive::kIo>("out"),
+    checked_row<SystemOp::kIns, Sensitive::kIo>("insb"),
+    checked_row<SystemOp::kIns, Sensitive::kIo>("insw"),
+    checked_row<SystemOp::kIns, Sensitive::kIo>("insd"),
+    checked_row<SystemOp::kOuts, Sensitive::kIo>("outsb"),
+    checked_row<SystemOp::kOuts, Sensitive::kIo>("outsw"),
+    checked_row<SystemOp::kOuts, Sensitive::kIo>("outsd"),
     {"mov", bind_mov_system<V>},
-    {"invlpg", bind_plain<V, &invlpg<V>>},
-    {"hlt", bind_plain<V, &hlt<V>>},
-    {"syscall", bind_plain<V, &syscall<V>>},
-    {"int3", bind_plain<V, &software_trap<V, Vector::kBP>>},
-    {"int1", bind_plain<V, &software_trap<V, Vector::kDB>>},
-    {"int", bind_plain<V, &int_n<V>>},
-    os_row<V>("lgdt"),
-    os_row<V>("lidt"),
-    os_row<V>("lldt"),
-    os_row<V>("ltr"),
-    os_row<V>("lmsw"),
-    os_row<V>("clts"),
-    os_row<V>("invd"),
-    os_row<V>("wbinvd"),
-    os_row<V>("swapgs"),
-    os_row<V>("sysret"),
-    os_row<V>("sysexit"),
-    os_row<V>("iretq"),
-    os_row<V>("iretd"),
-    os_row<V>("iret"),
-    os_row<V>("sgdt"),
-    os_row<V>("sidt"),
-    os_row<V>("sldt"),
-    os_row<V>("str"),
-    os_row<V>("smsw"),
-    os_row<V>("xsetbv"),
-    {"monitor", bind_plain<V, &undefined_here<V>>},
-    {"mwait", bind_plain<V, &undefined_here<V>>},
+    {"pop", bind_pop_segment<&system_op<SystemOp::kPopSegment, kNever, false, &unknown>>},
+    far_pointer_row<kSs>("lss"),
+    far_pointer_row<kFs>("lfs"),
+    far_pointer_row<kGs>("lgs"),
+    checked_row<SystemOp::kVerify, kNever, &unknown>("verr"),
+    {"verw", bind_verw<&system_op<SystemOp::kVerify, kNever, false, &unknown>>},
+    checked_row<SystemOp::kLar, kNever, &unknown>("lar"),
+    checked_row<SystemOp::kLsl, kNever, &unknown>("lsl"),
+    privileged_row<SystemOp::kInvlpg, Sensitive::kInvlpg>("invlpg"),
+    privileged_row<SystemOp::kHlt, Sensitive::kHlt>("hlt"),
+    checked_row<SystemOp::kSyscall, Sensitive::kSyscall, &syscall<V>>("syscall"),
+    checked_row<SystemOp::kInt3, kNever, &software_trap<V, Vector::kBP>>("int3"),
+    checked_row<SystemOp::kInt1, kNever, &software_trap<V, Vector::kDB>>("int1"),
+    checked_row<SystemOp::kInt, Sensitive::kSoftInt, &int_n<V>>("int"),
+    privileged_row<SystemOp::kLgdt, Sensitive::kDescriptorTable>("lgdt"),
+    privileged_row<SystemOp::kLidt, Sensitive::kDescriptorTable>("lidt"),
+    privileged_row<SystemOp::kLldt, Sensitive::kDescriptorTable>("lldt"),
+    privileged_row<SystemOp::kLtr, Sensitive::kDescriptorTable>("ltr"),
+    privileged_row<SystemOp::kLmsw, Sensitive::kMovCr>("lmsw"),
+    privileged_row<SystemOp::kClts, Sensitive::kMovCr>("clts"),
+    privileged_row<SystemOp::kCacheFlush, Sensitive::kCacheFlush>("invd"),
+    privileged_row<SystemOp::kCacheFlush, Sensitive::kCacheFlush>("wbinvd"),
+    privileged_row<SystemOp::kSwapgs>("swapgs"),
+    checked_row<SystemOp::kSysret, kNever>("sysret"),
+    privileged_row<SystemOp::kSysexit>("sysexit"),
+    checked_row<SystemOp::kSysenter, kNever, &unknown>("sysenter"),
+    checked_row<SystemOp::kIret, Sensitive::kIret>("iretq"),
+    checked_row<SystemOp::kIret, Sensitive::kIret>("iretd"),
+    checked_row<SystemOp::kIret, Sensitive::kIret>("iret"),
+    {"jmp", bind_far<&system_op<SystemOp::kFarJmp, kNever, false, &unknown>>},
+    {"call", bind_far<&system_op<SystemOp::kFarCall, kNever, false, &unknown>>},
+    {"ret", bind_far<&system_op<SystemOp::kFarRet, kNever, false, &unknown>>},
+    // Allowed at CPL 3 without UMIP; without a System they show an operating system that is not there.
+    checked_row<SystemOp::kSgdt, Sensitive::kDescriptorTable>("sgdt"),
+    checked_row<SystemOp::kSidt, Sensitive::kDescriptorTable>("sidt"),
+    checked_row<SystemOp::kSldt, Sensitive::kDescriptorTable>("sldt"),
+    checked_row<SystemOp::kStr, Sensitive::kDescriptorTable>("str"),
+    checked_row<SystemOp::kSmsw, kNever>("smsw"),
+    // CPUID advertises neither XSAVE nor MONITOR. A user program meets an operating system that set
+    // CR4.OSXSAVE.
+    {"xsetbv", bind_plain<&xsetbv>},
+    {"monitor", bind_plain<&unknown>},
+    {"mwait", bind_plain<&unknown>},
 };
 
 }  // namespace
@@ -328,6 +329,9 @@ template std::span<const OpRow> system_rows<Observed>();
 /// The functions of OpTable::Special that belong to no mnemonic.
 const Insn* undefined(Cpu& c, const Insn* i) {
   return trap(c, i, Fault{.vector = Vector::kUD});
+}
+const Insn* no_device(Cpu& c, const Insn* i) {
+  return trap(c, i, Fault{.vector = Vector::kNM});
 }
 const Insn* fetch_fault(Cpu& c, const Insn* i) {
   const bool page = static_cast<Vector>(i->r2) == Vector::kPF;
