@@ -31,15 +31,22 @@ PebsLayout layout_of(const PmuParams& params) {
               params.events == EventList::kSapphireRapids || params.events == EventList::kGracemont};
 }
 
+/// Golden Cove's events that general counter 0 anticipates, as its event list marks them.
+bool anticipated_on_golden_cove(u64 control) {
+  constexpr u64 kStoreSample = 0x02cd;
+  const u64 select = evtsel::Select::get(control);
+  return (select >= 0xc4 && select <= 0xc6) || select == 0xc9 || (select >= 0xd0 && select <= 0xd4) ||
+         evtsel::Code::get(control) == kStoreSample;
+}
+
 /// Whether general counters of the part that can anticipate their overflow do so for this event.
 bool anticipates(EventList list, u64 control) {
-  constexpr u64 kInstRetired = 0xc0;
   constexpr u64 kPrecDist = 0x01c0;
   switch (list) {
     case EventList::kAtom:
       return true;
     case EventList::kSapphireRapids:
-      return evtsel::Select::get(control) != kInstRetired;
+      return anticipated_on_golden_cove(control);
     default:
       return evtsel::Code::get(control) == kPrecDist;
   }
