@@ -148,10 +148,11 @@ CpuidResult last_branches(const Uarch& u) {
   const ArchLbrParams& a = u.lbr.arch;
   if (a.depth_mask == 0) return {};
   const auto bit = [](bool set, unsigned n) { return u32{set} << n; };
-  return {.eax = a.depth_mask | bit(a.deep_c_reset, 30) | bit(a.lip, 31),
-          .ebx = bit(a.cpl_filter, 0) | bit(a.branch_filter, 1) | bit(a.call_stack, 2),
-          .ecx = bit(a.mispredicted, 0) | bit(a.timed, 1) | bit(a.branch_type, 2) | a.event_log_counters << 16,
-          .edx = 0};
+  return {
+      .eax = a.depth_mask | bit(a.deep_c_reset, 30) | bit(a.lip, 31),
+      .ebx = bit(a.cpl_filter, 0) | bit(a.branch_filter, 1) | bit(a.call_stack, 2),
+      .ecx = bit(a.mispredicted, 0) | bit(a.timed, 1) | bit(a.branch_type, 2) | a.event_log_counters << 16,
+      .edx = 0};
 }
 
 /// Sub-leaves 2 (Auto Counter Reload), 4 and 5 (architectural PEBS) are not there: neither is modelled.
@@ -162,7 +163,8 @@ CpuidResult monitoring_extended(const Uarch& u, u32 subleaf) {
   constexpr u32 kUmask2AndEqual = 3;
   switch (subleaf) {
     case 0:
-      return {.eax = kSubleaves, .ebx = p.version >= 6 ? kUmask2AndEqual : 0, .ecx = u.leaves.slots, .edx = 0};
+      return {
+          .eax = kSubleaves, .ebx = p.version >= 6 ? kUmask2AndEqual : 0, .ecx = u.leaves.slots, .edx = 0};
     case 1:
       return {.eax = p.gp_bitmap != 0 ? p.gp_bitmap : (1u << p.gp_counters) - 1,
               .ebx = p.fixed_bitmap,
@@ -193,10 +195,7 @@ CpuidResult second_level(const Uarch& u) {
   const Cache& c = u.caches[2];
   // Associativity is coded: 4 = 4-way, 6 = 8-way, 8 = 16-way, which Penryn also reports for its 24 ways.
   // What fits none of them is 7, "see leaf 4".
-  const u32 code = c.ways == 4                  ? 4
-                   : c.ways == 8                ? 6
-                   : c.ways == 16 || c.ways == 24 ? 8
-                                                : 7;
+  const u32 code = c.ways == 4 ? 4 : c.ways == 8 ? 6 : c.ways == 16 || c.ways == 24 ? 8 : 7;
   return {.eax = 0, .ebx = 0, .ecx = c.kib << 16 | code << 12 | Cache::kLine, .edx = 0};
 }
 

@@ -20,7 +20,8 @@ TEST(Cpuid, shows_what_executes_on_skylake_and_nothing_else) {
   const CpuidResult f = cpuid(uarch("skylake"), kFeatures, 0);
   constexpr u32 kMonitoring = 1u << 2 | 1u << 4 | 1u << 15;
   EXPECT_EQ(f.ecx, kMonitoring | 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 23)
-      << "SSE3 DTES64 DS-CPL SSSE3 CX16 PDCM SSE4.1 SSE4.2 POPCNT, and no PCLMULQDQ FMA MOVBE AES XSAVE OSXSAVE AVX F16C RDRAND";
+      << "SSE3 DTES64 DS-CPL SSSE3 CX16 PDCM SSE4.1 SSE4.2 POPCNT, and no PCLMULQDQ FMA MOVBE AES XSAVE "
+         "OSXSAVE AVX F16C RDRAND";
   for (const unsigned b : {0u, 4u, 8u, 15u, 23u, 24u, 25u, 26u})
     EXPECT_TRUE(bit(f.edx, b)) << "EDX bit " << b;
   EXPECT_FALSE(bit(f.edx, 11)) << "SYSENTER does not execute";
@@ -47,17 +48,26 @@ TEST(Cpuid, never_shows_what_does_not_execute_or_what_the_part_lacks) {
 TEST(Cpuid, gives_the_signature_of_each_part) {
   // EAX of leaf 1 in published CPUID dumps.
   const std::pair<std::string_view, u32> rows[] = {
-      {"merom", 0x6f6}, {"core2", 0x1067a}, {"bonnell", 0x106c2}, {"saltwell", 0x30661},
-      {"nehalem", 0x106a5}, {"westmere", 0x206c2}, {"sandybridge", 0x206a7}, {"ivybridge", 0x306a9},
-      {"haswell", 0x306c3}, {"broadwell", 0x40671}, {"bdx", 0x406f1}, {"silvermont", 0x406d8},
-      {"airmont", 0x406c3}, {"skylake", 0x506e3}, {"skx", 0x50654}, {"cascadelake", 0x50657},
-      {"cooperlake", 0x5065b}, {"cannonlake", 0x60663}, {"goldmont", 0x506c9}, {"goldmontplus", 0x706a1},
-      {"tremont", 0x906c0}, {"knightslanding", 0x50671}, {"knightsmill", 0x80650}, {"icelake", 0x706e5},
-      {"icx", 0x606a6}, {"tigerlake", 0x806c1}, {"rocketlake", 0xa0671}, {"lakefield", 0x806a1},
-      {"alderlake-p", 0x90672}, {"raptorlake-p", 0xb0671}, {"gracemont", 0xb06e0},
-      {"sapphirerapids", 0x806f8}, {"emeraldrapids", 0xc06f2}, {"graniterapids", 0xa06d1},
-      {"meteorlake-p", 0xa06a4}, {"meteorlake-e", 0xa06a4}, {"sierraforest", 0xa06f3},
-      {"lunarlake-p", 0xb06d1}, {"lunarlake-e", 0xb06d1},
+      {"merom", 0x6f6},           {"core2", 0x1067a},
+      {"bonnell", 0x106c2},       {"saltwell", 0x30661},
+      {"nehalem", 0x106a5},       {"westmere", 0x206c2},
+      {"sandybridge", 0x206a7},   {"ivybridge", 0x306a9},
+      {"haswell", 0x306c3},       {"broadwell", 0x40671},
+      {"bdx", 0x406f1},           {"silvermont", 0x406d8},
+      {"airmont", 0x406c3},       {"skylake", 0x506e3},
+      {"skx", 0x50654},           {"cascadelake", 0x50657},
+      {"cooperlake", 0x5065b},    {"cannonlake", 0x60663},
+      {"goldmont", 0x506c9},      {"goldmontplus", 0x706a1},
+      {"tremont", 0x906c0},       {"knightslanding", 0x50671},
+      {"knightsmill", 0x80650},   {"icelake", 0x706e5},
+      {"icx", 0x606a6},           {"tigerlake", 0x806c1},
+      {"rocketlake", 0xa0671},    {"lakefield", 0x806a1},
+      {"alderlake-p", 0x90672},   {"raptorlake-p", 0xb0671},
+      {"gracemont", 0xb06e0},     {"sapphirerapids", 0x806f8},
+      {"emeraldrapids", 0xc06f2}, {"graniterapids", 0xa06d1},
+      {"meteorlake-p", 0xa06a4},  {"meteorlake-e", 0xa06a4},
+      {"sierraforest", 0xa06f3},  {"lunarlake-p", 0xb06d1},
+      {"lunarlake-e", 0xb06d1},
   };
   ASSERT_EQ(std::size(rows), uarchs().size());
   for (const auto& [name, signature] : rows)

@@ -148,9 +148,10 @@ TEST(LbrTable, debugctl_has_the_bits_of_the_parts_features) {
   // 7C3H: LBR, BTF, TR, BTS, BTINT, OFF_OS, OFF_USR; 1800H: both freezes; 2000H: uncore; 4000H: SMM;
   // 8000H: RTM.
   const std::pair<std::string_view, u64> rows[] = {
-      {"merom", 0x1fc3},       {"core2", 0x1fc3},          {"bonnell", 0x1fc3},  {"nehalem", 0x7fc3},
-      {"silvermont", 0x5fc3},  {"ivybridge", 0x7fc3},      {"haswell", 0xffc3},  {"skylake", 0xffc3},
-      {"icelake", 0x7fc3},     {"icx", 0xffc3},            {"goldmont", 0x5fc3}, {"gracemont", 0x7fc3},
+      {"merom", 0x1fc3},       {"core2", 0x1fc3},          {"bonnell", 0x1fc3},
+      {"nehalem", 0x7fc3},     {"silvermont", 0x5fc3},     {"ivybridge", 0x7fc3},
+      {"haswell", 0xffc3},     {"skylake", 0xffc3},        {"icelake", 0x7fc3},
+      {"icx", 0xffc3},         {"goldmont", 0x5fc3},       {"gracemont", 0x7fc3},
       {"alderlake-p", 0x7fc3}, {"sapphirerapids", 0xffc3}, {"knightslanding", 0x5fc3}};
   for (const auto& [name, mask] : rows) EXPECT_EQ(uarch(name).lbr.debugctl_mask, mask) << name;
 }

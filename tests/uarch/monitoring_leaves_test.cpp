@@ -83,16 +83,11 @@ TEST(MonitoringLeaves, leaf_1ch_says_what_dumps_say) {
   constexpr CpuidResult kEfficiency = {0xc000000b, 7, 7, 0};
   constexpr CpuidResult kEfficiencyLogs = {0xc000000b, 7, 0x000f0007, 0};
   const Dump dumps[] = {
-      {"alderlake-p", kPerformance},
-      {"raptorlake-p", kPerformance},
-      {"sapphirerapids", kPerformance},
-      {"emeraldrapids", kPerformance},
-      {"graniterapids", kPerformance},
-      {"meteorlake-p", kPerformance},
-      {"gracemont", kEfficiency},
-      {"meteorlake-e", kEfficiency},
-      {"sierraforest", kEfficiencyLogs},
-      {"lunarlake-p", {0x4000000b, 7, 0x000f0007, 0}},
+      {"alderlake-p", kPerformance},     {"raptorlake-p", kPerformance},
+      {"sapphirerapids", kPerformance},  {"emeraldrapids", kPerformance},
+      {"graniterapids", kPerformance},   {"meteorlake-p", kPerformance},
+      {"gracemont", kEfficiency},        {"meteorlake-e", kEfficiency},
+      {"sierraforest", kEfficiencyLogs}, {"lunarlake-p", {0x4000000b, 7, 0x000f0007, 0}},
       {"lunarlake-e", kEfficiencyLogs},
   };
   std::size_t parts = 0;
@@ -140,9 +135,10 @@ TEST(MonitoringLeaves, leaf_23h_tells_the_counters_of_this_kind_of_core) {
     std::string_view name;
     u32 ebx0, slots, gp, fixed, events;
   };
-  constexpr Leaf rows[] = {{"graniterapids", 0, 0, 0xff, 0xf, 0xdff},   {"meteorlake-p", 0, 0, 0xff, 0xf, 0xff},
-                           {"meteorlake-e", 0, 6, 0xff, 7, 0x7f},       {"sierraforest", 0, 6, 0xff, 7, 0x7f},
-                           {"lunarlake-p", 3, 0, 0x3ff, 0xf, 0x1dff},   {"lunarlake-e", 3, 8, 0xff, 0x77, 0x1f7f}};
+  constexpr Leaf rows[] = {
+      {"graniterapids", 0, 0, 0xff, 0xf, 0xdff}, {"meteorlake-p", 0, 0, 0xff, 0xf, 0xff},
+      {"meteorlake-e", 0, 6, 0xff, 7, 0x7f},     {"sierraforest", 0, 6, 0xff, 7, 0x7f},
+      {"lunarlake-p", 3, 0, 0x3ff, 0xf, 0x1dff}, {"lunarlake-e", 3, 8, 0xff, 0x77, 0x1f7f}};
   std::size_t parts = 0;
   for (const Uarch& u : uarchs()) parts += u.max_leaf >= 0x23 ? 1 : 0;
   EXPECT_EQ(parts, std::size(rows));

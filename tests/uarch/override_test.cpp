@@ -129,8 +129,10 @@ TEST(Override, format_moves_the_registers_to_where_parts_with_it_have_them) {
     u64 format;
     u32 from, to, info;
   };
-  constexpr Place rows[] = {{"core2", 2, 0x40, 0x60, 0xdc0},          {"core2", 5, 0x680, 0x6c0, 0xdc0},
-                            {"skylake", 1, 0x680, 0x6c0, 0xdc0},      {"skylake", 63, 0x1500, 0x1600, 0x1200},
+  constexpr Place rows[] = {{"core2", 2, 0x40, 0x60, 0xdc0},
+                            {"core2", 5, 0x680, 0x6c0, 0xdc0},
+                            {"skylake", 1, 0x680, 0x6c0, 0xdc0},
+                            {"skylake", 63, 0x1500, 0x1600, 0x1200},
                             {"sapphirerapids", 5, 0x680, 0x6c0, 0xdc0}};
   for (const Place& row : rows) {
     Uarch u = uarch(row.part);
@@ -165,7 +167,8 @@ TEST(Override, depth_follows_the_kind_of_records) {
     EXPECT_EQ(u.lbr.arch.depth_mask, mask);
   }
   Uarch u = uarch("sapphirerapids");
-  for (const u64 depth : {0, 1, 4, 12, 24, 64}) EXPECT_THROW(override_field(u, "lbr_depth", depth), Error) << depth;
+  for (const u64 depth : {0, 1, 4, 12, 24, 64})
+    EXPECT_THROW(override_field(u, "lbr_depth", depth), Error) << depth;
 }
 
 TEST(Override, tsx_decides_event_bits_and_what_format_4_means) {

@@ -100,12 +100,12 @@ TEST(PmuTable, any_thread_counts_exists_or_is_gone) {
     std::string_view name;
     bool exists, counts, deprecated;
   };
-  constexpr AnyRow rows[] = {
-      {"merom", false, false, false},    {"bonnell", true, true, false},       {"nehalem", true, true, false},
-      {"silvermont", true, false, false}, {"goldmont", true, false, false},    {"goldmontplus", false, false, true},
-      {"skylake", true, true, false},    {"cannonlake", true, true, false},    {"icelake", false, false, true},
-      {"tremont", false, false, true},   {"sapphirerapids", false, false, true},
-      {"knightslanding", true, false, false}};
+  constexpr AnyRow rows[] = {{"merom", false, false, false},         {"bonnell", true, true, false},
+                             {"nehalem", true, true, false},         {"silvermont", true, false, false},
+                             {"goldmont", true, false, false},       {"goldmontplus", false, false, true},
+                             {"skylake", true, true, false},         {"cannonlake", true, true, false},
+                             {"icelake", false, false, true},        {"tremont", false, false, true},
+                             {"sapphirerapids", false, false, true}, {"knightslanding", true, false, false}};
   for (const AnyRow& row : rows) {
     const PmuParams& p = uarch(row.name).pmu;
     EXPECT_EQ((p.evtsel_mask & kAny) != 0, row.exists) << row.name;
@@ -118,16 +118,40 @@ TEST(PmuTable, event_selects_have_the_bits_of_the_parts_features) {
   const std::pair<std::string_view, u64> rows[] = {
       {"core2", 0xffdf'ffff},
       {"nehalem", 0xffff'ffff},
-      {"haswell", 0x3'ffff'ffff},               // IN_TX, IN_TXCP
+      {"haswell", 0x3'ffff'ffff},  // IN_TX, IN_TXCP
       {"skylake", 0x3'ffff'ffff},
-      {"icelake", 0x4'ffdf'ffff},               // adaptive, no TSX
+      {"icelake", 0x4'ffdf'ffff},  // adaptive, no TSX
       {"icx", 0x7'ffdf'ffff},
       {"sapphirerapids", 0x7'ffdf'ffff},
       {"gracemont", 0x4'ffdf'ffff},
-      {"sierraforest", 0xc'ffdf'ffff},          // and the log of events in records
-      {"lunarlake-p", 0xff1c'ffdf'ffff},        // and EQ, UMASK2
+      {"sierraforest", 0xc'ffdf'ffff},    // and the log of events in records
+      {"lunarlake-p", 0xff1c'ffdf'ffff},  // and EQ, UMASK2
   };
   for (const auto& [name, mask] : rows) EXPECT_EQ(uarch(name).pmu.evtsel_mask, mask) << name;
+}
+
+TEST(PmuTable, parts_have_the_event_list_that_intel_publishes_for_them) {
+  const std::pair<std::string_view, EventList> rows[] = {{"core2", EventList::kArchitectural},
+                                                         {"saltwell", EventList::kBonnell},
+                                                         {"nehalem", EventList::kNehalem},
+                                                         {"westmere", EventList::kWestmere},
+                                                         {"sandybridge", EventList::kSandyBridge},
+                                                         {"ivybridge", EventList::kIvyBridge},
+                                                         {"airmont", EventList::kSilvermont},
+                                                         {"haswell", EventList::kHaswell},
+                                                         {"bdx", EventList::kBroadwell},
+                                                         {"skylake", EventList::kSkylake},
+                                                         {"skx", EventList::kSkylakeX},
+                                                         {"cooperlake", EventList::kCascadeLakeX},
+                                                         {"goldmont", EventList::kGoldmont},
+                                                         {"tremont", EventList::kGoldmontPlus},
+                                                         {"rocketlake", EventList::kIceLake},
+                                                         {"icx", EventList::kIceLakeX},
+                                                         {"raptorlake-p", EventList::kGoldenCove},
+                                                         {"gracemont", EventList::kGracemont},
+                                                         {"emeraldrapids", EventList::kSapphireRapids},
+                                                         {"knightslanding", EventList::kArchitectural}};
+  for (const auto& [name, list] : rows) EXPECT_EQ(uarch(name).pmu.events, list) << name;
 }
 
 // Rows: lbr-1.2-sandybridge, lbr-1.2-silvermont, lbr-1.2-goldmont

@@ -38,9 +38,12 @@ TEST(Uarch, is_found_by_name_and_alias) {
   EXPECT_EQ(uarch("skylake").name, "skylake");
   EXPECT_EQ(uarch("SKL").name, "skylake");
   const std::pair<std::string_view, std::string_view> aliases[] = {
-      {"snb", "sandybridge"},  {"penryn", "core2"},        {"knl", "knightslanding"}, {"icl", "icelake"},
-      {"spr", "sapphirerapids"}, {"adl-p", "alderlake-p"}, {"ADL-E", "gracemont"},    {"grr", "sierraforest"},
-      {"cometlake", "skylake"}, {"goldencove", "alderlake-p"}, {"skymont", "lunarlake-e"}, {"icelake-server", "icx"}};
+      {"snb", "sandybridge"},     {"penryn", "core2"},
+      {"knl", "knightslanding"},  {"icl", "icelake"},
+      {"spr", "sapphirerapids"},  {"adl-p", "alderlake-p"},
+      {"ADL-E", "gracemont"},     {"grr", "sierraforest"},
+      {"cometlake", "skylake"},   {"goldencove", "alderlake-p"},
+      {"skymont", "lunarlake-e"}, {"icelake-server", "icx"}};
   for (const auto& [alias, name] : aliases) EXPECT_EQ(uarch(alias).name, name) << alias;
 }
 

@@ -2,8 +2,8 @@
 // Bonnell and Saltwell, the first Atoms: eight records of bare linear addresses, no filter, no misprediction
 // flag.
 //
-// The record is of an early stepping, on which a PMI does not freeze the records (quirk lbr_no_freeze; off for
-// stepping 10). CPUID of Bonnell counts one fixed counter of the three. That the format is 1 and
+// The record is of an early stepping, on which a PMI does not freeze the records (quirk lbr_no_freeze; off
+// for stepping 10). CPUID of Bonnell counts one fixed counter of the three. That the format is 1 and
 // IA32_PERF_CAPABILITIES 0C1H are assumptions; with format 2 the records differ only where CS has a base.
 // Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording (Intel Core 2 Duo and Intel Atom
 // Processors)", "Performance Monitoring (45 nm and 32 nm Intel Atom Processors)"; Linux 6.12 lbr.c.
@@ -31,6 +31,7 @@ inline constexpr Uarch kBonnell = [] {
   u.pmu.slots_per_cycle = 2;
   u.pmu.any_thread = true;
   u.pmu.perf_capabilities = perfcap::kClassic;
+  u.pmu.events = EventList::kBonnell;
   u.leaves.edx = 0x2501;
   return complete(u);
 }();

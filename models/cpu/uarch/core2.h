@@ -2,9 +2,9 @@
 // Core 2, first (Merom) and second generation (Penryn): four records, no filter, no misprediction flag, a
 // store of branch traces in memory.
 //
-// Which format they report is not documented: 1 (linear addresses) here; with 2 the records differ only where
-// CS has a base. IA32_PERF_CAPABILITIES is composed: format, PEBS with registers, trap-like on Penryn and on
-// Merom's steppings above 6. CPUID of Merom says that there are no fixed counters; there are three.
+// Which format they report is not documented: 1 (linear addresses) here; with 2 the records differ only
+// where CS has a base. IA32_PERF_CAPABILITIES is composed: format, PEBS with registers, trap-like on Penryn
+// and on Merom's steppings above 6. CPUID of Merom says that there are no fixed counters; there are three.
 // Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording (Intel Core 2 Duo and Intel Atom
 // Processors)", "Performance Monitoring (Processors Based on Intel Core Microarchitecture)"; CPUID dump of a
 // Core 2 Duo E8400; Intel's specification updates for the errata.

@@ -43,7 +43,8 @@ constexpr UarchField fixed_field(std::string_view name, std::string_view unit, s
 /// The same for masks and addresses.
 template <auto... Path>
 constexpr UarchField fixed_mask(std::string_view name, std::string_view meaning) {
-  return {name, "", meaning, [](const Uarch& u) { return fmt::format("{:#x}", member<Path...>(u)); }, nullptr};
+  return {name, "", meaning, [](const Uarch& u) { return fmt::format("{:#x}", member<Path...>(u)); },
+          nullptr};
 }
 
 /// "yes" or "no", set by 1 or 0.

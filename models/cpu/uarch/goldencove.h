@@ -1,13 +1,13 @@
 #pragma once
-// Golden Cove, Raptor Cove and Redwood Cove, in client (Alder, Raptor, Meteor Lake) and server parts (Sapphire,
-// Emerald, Granite Rapids): architectural LBRs instead of the ring, addresses as offsets in CS.
+// Golden Cove, Raptor Cove and Redwood Cove, in client (Alder, Raptor, Meteor Lake) and server parts
+// (Sapphire, Emerald, Granite Rapids): architectural LBRs instead of the ring, addresses as offsets in CS.
 //
 // On hybrid parts leaf 0AH reports the counters that both kinds of core have; the MSRs of all eight and four
 // work, and from Meteor Lake on leaf 23H says so. PEBS's format is 4 (Intel's sources allow 4 or 5; Linux
-// prints "fmt4" for both): override pebs_format. IA32_PERF_CAPABILITIES is composed.
-// Meteor Lake's performance core is assumed to be Granite Rapids' in what leaf 23H and the capabilities say.
-// Sources: SDM vol. 3B, "Architectural Last Branch Records", "Architectural Performance Monitoring"; CPUID dumps
-// for leaves 0AH, 1CH and 23H; Linux 6.12 core.c and ds.c; Intel's product specifications.
+// prints "fmt4" for both): override pebs_format. IA32_PERF_CAPABILITIES is composed. Meteor Lake's
+// performance core is assumed to be Granite Rapids' in what leaf 23H and the capabilities say.
+// Sources: SDM vol. 3B, "Architectural Last Branch Records", "Architectural Performance Monitoring"; CPUID
+// dumps for leaves 0AH, 1CH and 23H; Linux 6.12 core.c and ds.c; Intel's product specifications.
 #include "models/cpu/uarch/icelake.h"
 
 namespace lastbranch::cpu {
@@ -74,6 +74,7 @@ inline constexpr Uarch kAlderLakeP = [] {
   u.caches[2] = unified_cache(2, 1280, 10);
   u.caches[3] = unified_cache(3, 30720, 12);
   u.lbr.va_bits = 48;
+  u.pmu.events = EventList::kGoldenCove;
   u.leaves.gp_counters = 6;
   u.leaves.arch_events = 7;
   u.leaves.fixed_bitmap = 0x7;

@@ -1,14 +1,14 @@
 #pragma once
 // Goldmont, Goldmont Plus and Tremont (Atom): 32 records with cycles and call-stack mode; Goldmont keeps the
-// cycles in the upper bits of TO, the others in an INFO MSR without transaction flags. PEBS of any event, from
-// Goldmont Plus on on every counter; Tremont's is adaptive.
+// cycles in the upper bits of TO, the others in an INFO MSR without transaction flags. PEBS of any event,
+// from Goldmont Plus on on every counter; Tremont's is adaptive.
 //
 // Freezing is streamlined, as version 4 says, although one of the manual's tables prints "legacy" for
-// Goldmont. The AnyThread bit does nothing on Goldmont and is gone later. IA32_PERF_CAPABILITIES is composed;
-// which counters sample without skid from Goldmont Plus on is from Linux' constraints.
+// Goldmont. The AnyThread bit does nothing on Goldmont and is gone later. IA32_PERF_CAPABILITIES is
+// composed; which counters sample without skid from Goldmont Plus on is from Linux' constraints.
 // Sources: SDM vol. 3B, "Last Branch, Call Stack, Interrupt, and Exception Recording for Processors based on
-// Goldmont Microarchitecture", "Performance Monitoring for Goldmont Plus Microarchitecture"; Linux 6.12 lbr.c
-// and core.c; Intel's product specifications.
+// Goldmont Microarchitecture", "Performance Monitoring for Goldmont Plus Microarchitecture"; Linux 6.12
+// lbr.c and core.c; Intel's product specifications.
 #include "models/cpu/uarch/silvermont.h"
 
 namespace lastbranch::cpu {
@@ -23,8 +23,8 @@ inline constexpr Uarch kGoldmont = [] {
   u.max_leaf = 0x15;
   u.frequency_hz = 1'100'000'000;
   u.pa_bits = 39;
-  u.isa = u.isa | IsaSet{Isa::kXsave, Isa::kFsgsbase, Isa::kSmap, Isa::kRdseed, Isa::kMpx, Isa::kClflushopt,
-                         Isa::kPage1gb};
+  u.isa = u.isa | IsaSet{Isa::kXsave, Isa::kFsgsbase,   Isa::kSmap,   Isa::kRdseed,
+                         Isa::kMpx,   Isa::kClflushopt, Isa::kPage1gb};
   u.lbr.depth = 32;
   u.lbr.format = LbrFormat::kTime;
   u.lbr.from_base = 0x680;
@@ -40,7 +40,7 @@ inline constexpr Uarch kGoldmont = [] {
   u.pmu.slots_per_cycle = 3;
   u.pmu.pebs_format = 3;
   u.pmu.pdist_counters = 1;
-  u.pmu.events = EventList::kAtom;
+  u.pmu.events = EventList::kGoldmont;
   return complete(u);
 }();
 
@@ -56,6 +56,7 @@ inline constexpr Uarch kGoldmontPlus = [] {
   u.lbr.format = LbrFormat::kInfoNoTsx;
   u.pmu.any_thread_deprecated = true;
   u.pmu.pebs_counters = 0xf | fixed_bits(3);
+  u.pmu.events = EventList::kGoldmontPlus;
   return complete(u);
 }();
 

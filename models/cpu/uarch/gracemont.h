@@ -1,14 +1,14 @@
 #pragma once
-// Gracemont, Crestmont and Skymont, the efficiency cores of hybrid parts and of Alder Lake-N, Sierra Forest and
-// Grand Ridge: architectural LBRs with linear addresses. Crestmont adds leaf 23H, retire latency in PEBS and, in
-// the server part, event counts in records; Skymont version 6 and fixed counters 4 to 6.
+// Gracemont, Crestmont and Skymont, the efficiency cores of hybrid parts and of Alder Lake-N, Sierra Forest
+// and Grand Ridge: architectural LBRs with linear addresses. Crestmont adds leaf 23H, retire latency in PEBS
+// and, in the server part, event counts in records; Skymont version 6 and fixed counters 4 to 6.
 //
 // On hybrid parts leaf 0AH reports the counters that both kinds of core have. IA32_PERF_CAPABILITIES is
 // composed; PEBS's format on Gracemont (4 or 5) and how far the server's records are sign-extended are
-// assumptions. Skymont's Auto Counter Reload is not modelled, so leaf 23H does not show its sub-leaf; its events
-// have no list of their own here. Darkmont waits for architectural PEBS.
-// Sources: SDM vol. 3B, "Architectural Last Branch Records"; CPUID dumps for leaves 0AH, 1CH and 23H; Linux 6.12
-// core.c; Intel's product specifications.
+// assumptions. Skymont's Auto Counter Reload is not modelled, so leaf 23H does not show its sub-leaf; its
+// events have no list of their own here. Darkmont waits for architectural PEBS.
+// Sources: SDM vol. 3B, "Architectural Last Branch Records"; CPUID dumps for leaves 0AH, 1CH and 23H; Linux
+// 6.12 core.c; Intel's product specifications.
 #include "models/cpu/uarch/goldmont.h"
 
 namespace lastbranch::cpu {

@@ -2,8 +2,8 @@
 // Haswell and its shrink Broadwell, client and server: transaction flags in the records, call-stack mode.
 //
 // The records are of parts with TSX, as they were sold, although transactions do not execute here and CPUID
-// does not show them: aborts come through the API. `tsx` = 0 makes the part of later microcode, whose FROM MSRs
-// treat bits 62:61 differently (lbr_fmt4_tsx_disabled).
+// does not show them: aborts come through the API. `tsx` = 0 makes the part of later microcode, whose FROM
+// MSRs treat bits 62:61 differently (lbr_fmt4_tsx_disabled).
 // Sources: SDM vol. 3B, "Last Branch, Call Stack, Interrupt, and Exception Recording for Processors based on
 // Haswell Microarchitecture", "Performance Monitoring for Haswell Microarchitecture"; CPUID dumps of an
 // i7-4770 and an i7-5775C; Linux 6.12 lbr.c for the quirks.
@@ -45,6 +45,7 @@ inline constexpr Uarch kBroadwell = [] {
   u.caches[3] = unified_cache(3, 6144, 12, true);
   u.lbr.quirks.dup_abort_record = false;
   u.lbr.quirks.pt_excludes_lbr = true;
+  u.pmu.events = EventList::kBroadwell;
   return complete(u);
 }();
 

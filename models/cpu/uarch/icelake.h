@@ -1,12 +1,12 @@
 #pragma once
-// Ice Lake client and server, Tiger Lake, Rocket Lake, and the large core of Lakefield: Skylake's records; eight
-// counters, a fourth fixed one that counts slots, adaptive PEBS on all counters.
+// Ice Lake client and server, Tiger Lake, Rocket Lake, and the large core of Lakefield: Skylake's records;
+// eight counters, a fourth fixed one that counts slots, adaptive PEBS on all counters.
 //
 // Without TSX (the client parts) the transaction flags in INFO stay 0. How far the server's records are
 // sign-extended (57 bits) is an assumption: lbr_va_bits. Lakefield's LBRs and counters are assumed to be Ice
 // Lake's.
-// Sources: SDM vol. 3B, "Architectural Performance Monitoring Version 5", "Performance Monitoring for Ice Lake
-// Microarchitecture"; CPUID dumps; Linux 6.12 core.c; Intel's product specifications.
+// Sources: SDM vol. 3B, "Architectural Performance Monitoring Version 5", "Performance Monitoring for Ice
+// Lake Microarchitecture"; CPUID dumps; Linux 6.12 core.c; Intel's product specifications.
 #include "models/cpu/uarch/skylake.h"
 
 namespace lastbranch::cpu {
@@ -55,6 +55,7 @@ inline constexpr Uarch kIceLakeServer = [] {
   u.caches[2] = unified_cache(2, 1280, 20);
   u.caches[3] = unified_cache(3, 61440, 12);
   u.lbr.va_bits = 57;
+  u.pmu.events = EventList::kIceLakeX;
   return complete(u);
 }();
 

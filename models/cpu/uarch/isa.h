@@ -1,7 +1,8 @@
 #pragma once
 // Instruction-set extensions, as CPUID enumerates them: what a part's silicon has, and a set type for them.
 // Whether the simulator executes an extension is another question, answered in cpuid.cpp: CPUID shows the
-// intersection. Source: SDM vol. 2A, "CPUID—CPU Identification".
+// intersection.
+// Source: SDM vol. 2A, "CPUID—CPU Identification".
 #include <initializer_list>
 
 #include "sim/base/units.h"

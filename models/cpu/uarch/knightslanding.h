@@ -1,9 +1,10 @@
 #pragma once
-// Knights Landing and Knights Mill (Xeon Phi): eight records at the addresses of the large cores. They report
-// format 1, yet bit 63 of FROM is the misprediction flag.
+// Knights Landing and Knights Mill (Xeon Phi): eight records at the addresses of the large cores. They
+// report format 1, yet bit 63 of FROM is the misprediction flag.
 //
 // The AnyThread bit exists and has no effect. IA32_PERF_CAPABILITIES is an assumption.
-// Sources: SDM vol. 4, "MSRs in the Intel Xeon Phi Processors"; CPUID dump of a Xeon Phi 7210; Linux 6.12 lbr.c.
+// Sources: SDM vol. 4, "MSRs in the Intel Xeon Phi Processors"; CPUID dump of a Xeon Phi 7210; Linux 6.12
+// lbr.c.
 #include "models/cpu/uarch/silvermont.h"
 
 namespace lastbranch::cpu {
@@ -26,6 +27,7 @@ inline constexpr Uarch kKnightsLanding = [] {
   u.lbr.to_base = 0x6c0;
   u.lbr.jmp_filters_drop_calls = false;
   u.lbr.quirks.fmt1_with_mispred = true;
+  u.pmu.events = EventList::kArchitectural;
   return complete(u);
 }();
 

@@ -1,12 +1,12 @@
 #pragma once
-// Last-branch records of parts before Core 2, for a bare Lbr: the parts themselves run only 32-bit code (or, for
-// NetBurst, are not modelled otherwise), so they are no records of uarchs().
+// Last-branch records of parts before Core 2, for a bare Lbr: the parts themselves run only 32-bit code (or,
+// for NetBurst, are not modelled otherwise), so they are no records of uarchs().
 //
 // Not expressed: NetBurst's register of controls has its bits elsewhere (TR 2, BTS 3, BTINT 4, OFF_OS 5,
 // OFF_USR 6; here only LBR and BTF, which agree), and its records are read-only. Addresses of the first
 // NetBurst's TOS and of Pentium M's records are assumptions. P6 keeps its one record in two MSRs.
-// Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording" for P6 family, Pentium M, Intel Core
-// Solo and Intel Core Duo, and for processors based on NetBurst microarchitecture.
+// Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording" for P6 family, Pentium M, Intel
+// Core Solo and Intel Core Duo, and for processors based on NetBurst microarchitecture.
 #include <array>
 #include <string_view>
 

@@ -1,13 +1,13 @@
 #pragma once
-// Lion Cove, the performance core of Lunar and Arrow Lake: architectural LBRs whose records count events of four
-// counters; performance monitoring of version 6 with ten counters, which only leaf 23H tells.
+// Lion Cove, the performance core of Lunar and Arrow Lake: architectural LBRs whose records count events of
+// four counters; performance monitoring of version 6 with ten counters, which only leaf 23H tells.
 //
 // Its events have no list of their own here: architectural names only. The slots per cycle (8), the retire
-// latency in PEBS and the composed IA32_PERF_CAPABILITIES are assumptions. Auto Counter Reload is not modelled,
-// so leaf 23H does not show its sub-leaf. Panther Lake's cores (Cougar Cove, Darkmont) differ by architectural
-// PEBS; they are left out until that is modelled.
-// Sources: SDM vol. 3B, "Architectural Last Branch Records"; CPUID dumps for leaves 0AH, 1CH and 23H; Linux 6.12
-// core.c; Intel's product specifications.
+// latency in PEBS and the composed IA32_PERF_CAPABILITIES are assumptions. Auto Counter Reload is not
+// modelled, so leaf 23H does not show its sub-leaf. Panther Lake's cores (Cougar Cove, Darkmont) differ by
+// architectural PEBS; they are left out until that is modelled.
+// Sources: SDM vol. 3B, "Architectural Last Branch Records"; CPUID dumps for leaves 0AH, 1CH and 23H; Linux
+// 6.12 core.c; Intel's product specifications.
 #include "models/cpu/uarch/goldencove.h"
 
 namespace lastbranch::cpu {

@@ -1,10 +1,11 @@
 #pragma once
 // Names for the bits that the records compose, and the registers' bits that follow from other facts.
 //
-// IA32_PERF_CAPABILITIES is composed from its documented fields, not read from a part. Its format fields, the
-// bits of IA32_PERFEVTSELx and those of IA32_DEBUGCTL are computed by complete(), in records and again after
-// overrides, so that a record cannot contradict itself. Sources: SDM vol. 3B, "Architectural Performance
-// Monitoring", "IA32_DEBUGCTL MSR"; vol. 4, "IA32_PERF_CAPABILITIES".
+// IA32_PERF_CAPABILITIES is composed from its documented fields, not read from a part. Its format fields,
+// the bits of IA32_PERFEVTSELx and those of IA32_DEBUGCTL are computed by complete(), in records and again
+// after overrides, so that a record cannot contradict itself.
+// Sources: SDM vol. 3B, "Architectural Performance Monitoring", "IA32_DEBUGCTL MSR"; vol. 4,
+// "IA32_PERF_CAPABILITIES".
 #include "models/cpu/uarch/uarch.h"
 #include "sim/base/debugctl.h"
 
@@ -12,14 +13,14 @@ namespace lastbranch::cpu {
 
 /// IA32_PERF_CAPABILITIES beside the two format fields.
 namespace perfcap {
-inline constexpr u64 kPebsTrap = 1u << 6;     ///< records are written after the sampled instruction
-inline constexpr u64 kPebsRegs = 1u << 7;     ///< records hold general registers
-inline constexpr u64 kSmmFreeze = 1u << 12;   ///< IA32_DEBUGCTL.FREEZE_WHILE_SMM
-inline constexpr u64 kFullWidth = 1u << 13;   ///< IA32_A_PMCx
-inline constexpr u64 kBaseline = 1u << 14;    ///< adaptive PEBS, every counter and event
-inline constexpr u64 kMetrics = 1u << 15;     ///< MSR_PERF_METRICS
-inline constexpr u64 kPebsToPt = 1u << 16;    ///< PEBS output into an Intel PT trace
-inline constexpr u64 kTiming = 1u << 17;      ///< retire latency in PEBS records
+inline constexpr u64 kPebsTrap = 1u << 6;    ///< records are written after the sampled instruction
+inline constexpr u64 kPebsRegs = 1u << 7;    ///< records hold general registers
+inline constexpr u64 kSmmFreeze = 1u << 12;  ///< IA32_DEBUGCTL.FREEZE_WHILE_SMM
+inline constexpr u64 kFullWidth = 1u << 13;  ///< IA32_A_PMCx
+inline constexpr u64 kBaseline = 1u << 14;   ///< adaptive PEBS, every counter and event
+inline constexpr u64 kMetrics = 1u << 15;    ///< MSR_PERF_METRICS
+inline constexpr u64 kPebsToPt = 1u << 16;   ///< PEBS output into an Intel PT trace
+inline constexpr u64 kTiming = 1u << 17;     ///< retire latency in PEBS records
 inline constexpr u64 kLbrFormat = 0x3f;
 inline constexpr u64 kPebsFormat = 0xf00;
 inline constexpr u64 kClassic = kPebsTrap | kPebsRegs;

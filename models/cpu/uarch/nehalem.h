@@ -1,12 +1,12 @@
 #pragma once
-// Nehalem and Westmere: sixteen records with a misprediction flag, and the first branch filter, whose JMP bits
-// also drop calls and returns; load latency in PEBS records.
+// Nehalem and Westmere: sixteen records with a misprediction flag, and the first branch filter, whose JMP
+// bits also drop calls and returns; load latency in PEBS records.
 //
 // IA32_PERF_CAPABILITIES is composed; its SMM bit is an assumption. RSM leaves the records invalid on mobile
 // Westmere only (lbr_rsm_corrupts), which this is not.
 // Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording for Processors based on Nehalem
-// Microarchitecture", "Performance Monitoring for Processors Based on Nehalem Microarchitecture"; CPUID dumps
-// of an i7-920 and a Xeon X5680; Linux 6.12 lbr.c for what the JMP filters also drop.
+// Microarchitecture", "Performance Monitoring for Processors Based on Nehalem Microarchitecture"; CPUID
+// dumps of an i7-920 and a Xeon X5680; Linux 6.12 lbr.c for what the JMP filters also drop.
 #include "models/cpu/uarch/core2.h"
 
 namespace lastbranch::cpu {
@@ -57,6 +57,7 @@ inline constexpr Uarch kWestmere = [] {
   u.caches[3] = unified_cache(3, 12288, 16, true);
   u.pmu.absent_events = 1u << 2;  // reference cycles
   u.pmu.offcore_rsp = 2;
+  u.pmu.events = EventList::kWestmere;
   return complete(u);
 }();
 

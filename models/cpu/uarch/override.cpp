@@ -31,7 +31,8 @@ void place_ring(LbrParams& lbr) {
 
 void trim_pebs(Uarch& u) {
   const u64 general = (u64{1} << u.pmu.gp_counters) - 1;
-  const u64 fixed = u64{u.pmu.fixed_bitmap != 0 ? u.pmu.fixed_bitmap : (1u << u.pmu.fixed_counters) - 1} << 32;
+  const u64 fixed = u64{u.pmu.fixed_bitmap != 0 ? u.pmu.fixed_bitmap : (1u << u.pmu.fixed_counters) - 1}
+                    << 32;
   u.pmu.pebs_counters &= general | fixed;
   u.pmu.pdist_counters &= general | fixed;
 }

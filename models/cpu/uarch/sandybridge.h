@@ -1,9 +1,9 @@
 #pragma once
 // Sandy Bridge and its shrink Ivy Bridge: the JMP filters no longer drop calls; counters can be written in
 // full; PEBS samples stores, and on counter 1 the very instruction that overflows.
-// Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording for Processors based on Sandy Bridge
-// Microarchitecture", "Performance Monitoring for Processors Based on Sandy Bridge Microarchitecture"; CPUID
-// dumps of an i7-2600 and an i7-3770.
+// Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording for Processors based on Sandy
+// Bridge Microarchitecture", "Performance Monitoring for Processors Based on Sandy Bridge
+// Microarchitecture"; CPUID dumps of an i7-2600 and an i7-3770.
 #include "models/cpu/uarch/nehalem.h"
 
 namespace lastbranch::cpu {
@@ -39,6 +39,7 @@ inline constexpr Uarch kIvyBridge = [] {
   u.model = 0x3a;
   u.stepping = 9;
   u.isa = u.isa | IsaSet{Isa::kF16c, Isa::kRdrand, Isa::kFsgsbase, Isa::kSmep, Isa::kErms};
+  u.pmu.events = EventList::kIvyBridge;
   return complete(u);
 }();
 

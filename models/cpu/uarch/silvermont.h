@@ -3,8 +3,8 @@
 //
 // That the format is 1 (linear addresses) is assumed: with CS based at 0, formats 1 and 2 are the same. The
 // AnyThread bit exists and does nothing. IA32_PERF_CAPABILITIES is composed.
-// Sources: SDM vol. 3B, "LBR Stack", "Filtering of Last Branch Records", "Performance Monitoring for Silvermont
-// Microarchitecture"; CPUID dump of an Atom C2750; Linux 6.12 lbr.c.
+// Sources: SDM vol. 3B, "LBR Stack", "Filtering of Last Branch Records", "Performance Monitoring for
+// Silvermont Microarchitecture"; CPUID dump of an Atom C2750; Linux 6.12 lbr.c.
 #include "models/cpu/uarch/nehalem.h"
 
 namespace lastbranch::cpu {
@@ -36,7 +36,7 @@ inline constexpr Uarch kSilvermont = [] {
   u.pmu.load_latency = false;
   u.pmu.offcore_rsp = 2;
   u.pmu.perf_capabilities |= perfcap::kFullWidth;
-  u.pmu.events = EventList::kArchitectural;
+  u.pmu.events = EventList::kSilvermont;
   u.uncore_pmi = false;
   return complete(u);
 }();

@@ -48,6 +48,7 @@ inline constexpr Uarch kSkylakeServer = [] {
   u.caches[2] = unified_cache(2, 1024, 16);
   u.caches[3] = unified_cache(3, 39424, 11);
   u.lbr.quirks.pt_excludes_lbr = false;
+  u.pmu.events = EventList::kSkylakeX;
   return complete(u);
 }();
 
@@ -58,6 +59,7 @@ inline constexpr Uarch kCascadeLake = [] {
   u.brand = "Intel(R) Xeon(R) Platinum 8280 CPU @ 2.70GHz";
   u.stepping = 7;
   u.frequency_hz = 2'700'000'000;
+  u.pmu.events = EventList::kCascadeLakeX;
   return complete(u);
 }();
 
@@ -79,8 +81,7 @@ inline constexpr Uarch kCannonLake = [] {
   u.model = 0x66;
   u.stepping = 3;
   u.frequency_hz = 2'200'000'000;
-  u.isa =
-      u.isa | IsaSet{Isa::kAvx512f, Isa::kAvx512dq, Isa::kAvx512cd, Isa::kAvx512bw, Isa::kAvx512vl};
+  u.isa = u.isa | IsaSet{Isa::kAvx512f, Isa::kAvx512dq, Isa::kAvx512cd, Isa::kAvx512bw, Isa::kAvx512vl};
   u.caches[3] = unified_cache(3, 4096, 16, true);
   u.lbr.quirks.pt_excludes_lbr = false;
   return complete(u);

@@ -12,13 +12,13 @@ namespace lastbranch::cpu {
 namespace {
 
 constexpr std::array kUarchs = {
-    kMerom,       kCore2,           kBonnell,     kNehalem,       kWestmere,      kSandyBridge,
-    kSaltwell,    kIvyBridge,       kHaswell,     kSilvermont,    kBroadwell,     kBroadwellServer,
-    kAirmont,     kSkylake,         kGoldmont,    kKnightsLanding, kSkylakeServer, kGoldmontPlus,
-    kKnightsMill, kCannonLake,      kCascadeLake, kIceLake,       kCooperLake,    kLakefield,
-    kTremont,     kTigerLake,       kRocketLake,  kIceLakeServer, kAlderLakeP,    kGracemont,
-    kRaptorLakeP, kSapphireRapids,  kMeteorLakeP, kMeteorLakeE,   kEmeraldRapids, kSierraForest,
-    kGraniteRapids, kLionCove,      kSkymont,
+    kMerom,         kCore2,          kBonnell,     kNehalem,        kWestmere,      kSandyBridge,
+    kSaltwell,      kIvyBridge,      kHaswell,     kSilvermont,     kBroadwell,     kBroadwellServer,
+    kAirmont,       kSkylake,        kGoldmont,    kKnightsLanding, kSkylakeServer, kGoldmontPlus,
+    kKnightsMill,   kCannonLake,     kCascadeLake, kIceLake,        kCooperLake,    kLakefield,
+    kTremont,       kTigerLake,      kRocketLake,  kIceLakeServer,  kAlderLakeP,    kGracemont,
+    kRaptorLakeP,   kSapphireRapids, kMeteorLakeP, kMeteorLakeE,    kEmeraldRapids, kSierraForest,
+    kGraniteRapids, kLionCove,       kSkymont,
 };
 
 struct Alias {

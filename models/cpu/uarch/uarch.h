@@ -1,11 +1,11 @@
 #pragma once
 // One record per microarchitecture: identity, sizes and monitoring resources, as data.
 //
-// Modelled: what CPUID, the LBR and the PMU need of a part. Sizes for timing come with the timing model.
-// The defaults name one retail part of each core, so that family, model, stepping, brand and caches fit
-// together. Sources: SDM vol. 4, "Model-Specific Registers"; SDM vol. 3B, LBR and performance-monitoring
-// chapters; CPUID dumps of the parts named (InstLatx64); Linux 6.12 arch/x86/events/intel for LBR depths and
-// formats.
+// Modelled: what CPUID, the LBR and the PMU need of a part. Sizes for timing come with the timing model. The
+// defaults name one retail part of each core, so that family, model, stepping, brand and caches fit
+// together.
+// Sources: SDM vol. 4, "Model-Specific Registers"; SDM vol. 3B, LBR and performance-monitoring chapters;
+// CPUID dumps of the parts named (InstLatx64); Linux 6.12 arch/x86/events/intel for LBR depths and formats.
 #include <array>
 #include <optional>
 #include <span>
@@ -73,7 +73,7 @@ struct Uarch {
   /// Linear address bits of software: 48 on every part, as 5-level paging does not execute. How far a part's
   /// LBRs sign-extend is lbr.va_bits.
   unsigned va_bits = 48;
-  IsaSet isa;             ///< what the silicon has, executed here or not
+  IsaSet isa;                     ///< what the silicon has, executed here or not
   std::array<Cache, 4> caches{};  ///< in leaf 4's order
   LbrParams lbr;
   PmuParams pmu;

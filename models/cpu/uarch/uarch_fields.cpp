@@ -26,7 +26,8 @@ constexpr auto kFields = std::to_array<UarchField>({
     // The part.
     fixed_field<&Uarch::name>("uarch", "", "record"),
     fixed_field<&Uarch::brand>("brand", "", "the part the record describes"),
-    {"cpuid", "", "vendor, family, model, stepping", [](const Uarch& u) { return u.cpuid_string(); }, nullptr},
+    {"cpuid", "", "vendor, family, model, stepping", [](const Uarch& u) { return u.cpuid_string(); },
+     nullptr},
     derived_field<set_frequency, &Uarch::frequency_hz>("frequency_hz", "Hz", "rate of core clocks and TSC"),
     fixed_field<&Uarch::pa_bits>("pa_bits", "bits", "physical addresses"),
     fixed_field<&Uarch::va_bits>("va_bits", "bits", "linear addresses"),
@@ -34,7 +35,8 @@ constexpr auto kFields = std::to_array<UarchField>({
      [](const Uarch& u) { return std::string(has_tsx(u) ? "yes" : "no"); }, set_tsx},
 
     // Last-branch records.
-    derived_field<set_lbr_depth, &Uarch::lbr, &LbrParams::depth>("lbr_depth", "records", "last-branch records"),
+    derived_field<set_lbr_depth, &Uarch::lbr, &LbrParams::depth>("lbr_depth", "records",
+                                                                 "last-branch records"),
     {"lbr_format", "", "IA32_PERF_CAPABILITIES[5:0]; 63: architectural",
      [](const Uarch& u) { return std::to_string(static_cast<unsigned>(u.lbr.format)); }, set_lbr_format},
     mask_field<"lbr_from_base", kAddressMask, &Uarch::lbr, &LbrParams::from_base>("MSR of FROM 0"),
@@ -81,8 +83,8 @@ constexpr auto kFields = std::to_array<UarchField>({
     quirk<"lbr_dup_abort_record", &LbrQuirks::dup_abort_record>("each abort recorded twice"),
     quirk<"lbr_cs_freeze_tos_glitch", &LbrQuirks::cs_freeze_tos_glitch>(
         "a PMI freeze in call-stack mode moves TOS"),
-    number_field<"lbr_dup_top_per_mille", 0, 1000, &Uarch::lbr, &LbrParams::quirks, &LbrQuirks::dup_top_per_mille>(
-        "of 1000", "newest record there twice"),
+    number_field<"lbr_dup_top_per_mille", 0, 1000, &Uarch::lbr, &LbrParams::quirks,
+                 &LbrQuirks::dup_top_per_mille>("of 1000", "newest record there twice"),
     quirk<"lbr_fmt1_with_mispred", &LbrQuirks::fmt1_with_mispred>("format 1, yet FROM[63] is a flag"),
     quirk<"lbr_no_freeze", &LbrQuirks::no_freeze>("a PMI does not freeze"),
     quirk<"lbr_pt_excludes_lbr", &LbrQuirks::pt_excludes_lbr>("no records while Intel PT traces"),
@@ -124,9 +126,8 @@ constexpr auto kFields = std::to_array<UarchField>({
     mask_field<"pmu_evtsel_mask", 0x0000'ff1f'ffff'ffff, &Uarch::pmu, &PmuParams::evtsel_mask>(
         "bits of IA32_PERFEVTSELx"),
     {"pmu_freeze", "", "how a PMI freezes; follows the version",
-     [](const Uarch& u) {
-       return std::string(u.pmu.freeze == FreezeMode::kStreamlined ? "streamlined" : "legacy");
-     },
+     [](const Uarch&
+            u) { return std::string(u.pmu.freeze == FreezeMode::kStreamlined ? "streamlined" : "legacy"); },
      nullptr},
     flag_field<"pmu_global_ctrl_reset_enables_gp", &Uarch::pmu, &PmuParams::global_ctrl_reset_enables_gp>(
         "IA32_PERF_GLOBAL_CTRL enables general counters at RESET"),
