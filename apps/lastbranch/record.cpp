@@ -1,4 +1,7 @@
 // lastbranch record: the program, sampled into perf.data.
+#include <optional>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include <boost/program_options/value_semantic.hpp>
@@ -29,9 +32,13 @@ Syntax record_syntax() {
        "events to sample; see 'list events' (default: cycles:u); may be repeated")          //
       ("count,c", po::value<std::string>()->value_name("N"), "events between two samples")  //
       ("freq,F", po::value<std::string>()->value_name("HZ"),
-       fmt::format("samples per second of simulated time (default: {})", kDefaultFrequency).c_str())    //
-      ("branch-any,b", "record last branches with each sample")                                         //
-      ("branch-filter,j", po::value<std::string>()->value_name("LIST"), "the same; only any,u")         //
+       fmt::format("samples per second of simulated time (default: {})", kDefaultFrequency).c_str())  //
+      ("branch-any,b", "record last branches with each sample")                                       //
+      ("branch-filter,j", po::value<std::string>()->value_name("LIST"),
+       "branches of these kinds: any, any_call, any_ret, ind_call, ind_jmp, call, cond, stack; u, k; "
+       "no_flags, no_cycles, save_type, hw_index, priv")  //
+      ("skid", po::value<std::string>()->value_name("CYCLES"),
+       "core clocks from an overflow to its sample, for events that are not precise (default: 0)")      //
       ("raw-lbr", "keep last branches that come from the kernel")                                       //
       ("output,o", po::value<std::string>()->value_name("FILE"), "file to write (default: perf.data)")  //
       ("quiet,q", "do not say at the end what was written");
@@ -39,23 +46,10 @@ Syntax record_syntax() {
   return syntax;
 }
 
-/// Whether branch stacks are wanted. Throws Error for filters other than the whole of user mode.
-bool wants_branches(const Arguments& arguments) {
-  if (!arguments.has("branch-filter")) return arguments.has("branch-any");
-  const std::string& list = arguments.text("branch-filter");
-  bool any = false;
-  for (std::size_t at = 0; at <= list.size();) {
-    const std::size_t comma = std::min(list.find(',', at), list.size());
-    const std::string_view filter = std::string_view(list).substr(at, comma - at);
-    if (filter != "any" && filter != "u") {
-      throw Error("--branch-filter: expected any and u, the filters that are supported now, found '{}'",
-                  filter);
-    }
-    any = any || filter == "any";
-    at = comma + 1;
-  }
-  if (!any) throw Error("--branch-filter: expected any with u, found '{}'", list);
-  return true;
+/// What -b and -j ask for. Throws Error.
+std::optional<BranchFilter> branches(const Arguments& arguments, const cpu::Uarch& part) {
+  if (arguments.has("branch-filter")) return parse_branch_filter(arguments.text("branch-filter"), part.lbr);
+  return arguments.has("branch-any") ? std::optional(any_user_branch()) : std::nullopt;
 }
 
 /// Events between samples; 0: the recorder's default.
@@ -79,11 +73,10 @@ RecordConfig record_config(const Arguments& arguments, const std::vector<std::st
       throw Error("event '{}': known on {}, but no model supplies it yet", spec.text, chosen.name);
     config.events.push_back({std::move(spec), every});
   }
-  config.branch_stacks = wants_branches(arguments);
+  config.branches = branches(arguments, chosen);
   config.raw_lbr = arguments.has("raw-lbr");
-  if (config.raw_lbr && !config.branch_stacks)
-    throw Error("record: --raw-lbr: expected -b with it, found none");
-  if (config.branch_stacks && chosen.lbr.depth == 0) {
+  if (config.raw_lbr && !config.branches) throw Error("record: --raw-lbr: expected -b with it, found none");
+  if (config.branches && chosen.lbr.depth == 0) {
     throw Error("record: -b: expected a part with last-branch records, found {}", chosen.name);
   }
   config.cmdline = {"lastbranch", "record"};
@@ -118,7 +111,9 @@ int record_command(const std::vector<std::string>& words) {
   if (show_help(syntax, arguments)) return kSuccess;
   const u64 limit = instruction_limit(arguments);
   const RecordConfig config = record_config(arguments, words);
-  Machine machine(machine_config(syntax.command, arguments));
+  MachineConfig machine_options = machine_config(syntax.command, arguments);
+  if (arguments.has("skid")) machine_options.pmu.skid_cycles = arguments.number("skid", 0);
+  Machine machine(std::move(machine_options));
   const StopSignals signals(machine);
   Recorder recorder(machine, config);
 

@@ -28,7 +28,8 @@ Syntax stat_syntax() {
                 .words = Words::kProgram};
   syntax.options.add_options()  //
       ("event,e", po::value<std::vector<std::string>>()->value_name("LIST"),
-       "events to count; see 'list events'; may be repeated")  //
+       "events to count; see 'list events'; may be repeated")                    //
+      ("shadow", "count all events at once, however few counters the part has")  //
       ("field-separator,x", po::value<std::string>()->value_name("SEP"),
        "fields as perf stat -x prints them")                     //
       ("json", "one JSON object, with the whole configuration")  //
@@ -37,23 +38,35 @@ Syntax stat_syntax() {
   return syntax;
 }
 
-/// The events, each with its counter where something supplies it.
+/// The events, each with its counter where something supplies it: the PMU's, or one of its own (`shadow`).
 struct Counters {
   std::vector<pmu::EventSpec> specs;
   std::vector<std::optional<std::size_t>> numbers;
+  bool shadow;
 
-  Counters(Machine& machine, std::vector<pmu::EventSpec> wanted) : specs(std::move(wanted)) {
+  Counters(Machine& machine, std::vector<pmu::EventSpec> wanted, bool beside_the_pmu)
+      : specs(std::move(wanted)), shadow(beside_the_pmu) {
     for (const pmu::EventSpec& spec : specs) {
-      numbers.push_back(spec.supported() ? std::optional(machine.count(spec)) : std::nullopt);
+      if (!spec.supported()) {
+        numbers.emplace_back();
+      } else {
+        numbers.emplace_back(shadow ? machine.count(spec) : machine.perf_count(spec));
+      }
     }
   }
 
+  [[nodiscard]] StatRow row(const Machine& machine, std::size_t i) const {
+    if (!numbers[i]) return {specs[i], std::nullopt};
+    if (shadow) return {specs[i], machine.counted(*numbers[i])};
+    const PerfCount count = machine.perf_counted(*numbers[i]);
+    if (count.running == 0 && count.enabled != 0) return {specs[i], std::nullopt, 0};
+    const double part =
+        count.enabled == 0 ? 1 : static_cast<double>(count.running) / static_cast<double>(count.enabled);
+    return {specs[i], count.scaled(), 100 * part};
+  }
   [[nodiscard]] std::vector<StatRow> rows(const Machine& machine) const {
     std::vector<StatRow> rows;
-    for (std::size_t i = 0; i < specs.size(); ++i) {
-      rows.push_back(
-          {specs[i], numbers[i] ? std::optional(machine.counter(*numbers[i]).value()) : std::nullopt});
-    }
+    for (std::size_t i = 0; i < specs.size(); ++i) rows.push_back(row(machine, i));
     return rows;
   }
 };
@@ -71,7 +84,7 @@ int stat_command(const std::vector<std::string>& words) {
   const std::vector<std::string> lists = arguments.has("event") ? arguments.texts("event") : kDefaultEvents;
   std::vector<pmu::EventSpec> events = parse_event_lists(part(arguments), lists);
   Machine machine(machine_config(syntax.command, arguments));
-  const Counters counters(machine, std::move(events));
+  const Counters counters(machine, std::move(events), arguments.has("shadow"));
   const auto out = arguments.has("output") ? std::make_unique<Output>(arguments.text("output"))
                                            : std::make_unique<Output>(stderr, "standard error");
 

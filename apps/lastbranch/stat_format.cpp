@@ -11,8 +11,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view kNotSupported = "<not supported>";
-
 double seconds(const StatResult& result) {
   return static_cast<double>(result.machine.now_ns()) / 1e9;
 }
@@ -65,7 +63,8 @@ json::array strings(const std::vector<std::string>& texts) {
 json::array events(const StatResult& result) {
   json::array out;
   for (const StatRow& row : result.rows) {
-    json::object event{{"event", row.spec.text}, {"supported", row.value.has_value()}};
+    json::object event{
+        {"event", row.spec.text}, {"supported", row.value || row.percent == 0}, {"percent", row.percent}};
     event["value"] = row.value ? json::value(*row.value) : json::value(nullptr);
     out.push_back(std::move(event));
   }
@@ -79,12 +78,14 @@ std::string stat_text(const StatResult& result) {
   text += fmt::format("\n Performance counter stats for '{}':\n\n", fmt::join(result.program, " "));
   for (const StatRow& row : result.rows) {
     if (!row.value) {
-      text += fmt::format("{:>18}      {}\n", kNotSupported, row.spec.text);
+      text += fmt::format("{:>18}      {}\n", row.missing(), row.spec.text);
       continue;
     }
     const Metric m = metric(result, row);
     text +=
-        fmt::format("{:>18}      {:<25} #{:>9.3f} {}\n", grouped(*row.value), row.spec.text, m.value, m.unit);
+        fmt::format("{:>18}      {:<25} #{:>9.3f} {}", grouped(*row.value), row.spec.text, m.value, m.unit);
+    // As perf says it of events that took turns on the counters.
+    text += row.percent < 100 ? fmt::format("  ({:.2f}%)\n", row.percent) : "\n";
   }
   text += fmt::format("\n{:>18.9f} seconds simulated: {} instructions, {:.2f} per cycle\n\n", seconds(result),
                       grouped(result.machine.instructions()), instructions_per_cycle(result));
@@ -96,12 +97,14 @@ std::string stat_fields(const StatResult& result, std::string_view separator) {
   std::string text;
   for (const StatRow& row : result.rows) {
     if (!row.value) {
-      text += fmt::format("{}{s}{s}{}{s}0{s}100.00{s}{s}\n", kNotSupported, row.spec.text, fmt::arg("s", s));
+      text += fmt::format("{}{s}{s}{}{s}0{s}{:.2f}{s}{s}\n", row.missing(), row.spec.text, row.percent,
+                          fmt::arg("s", s));
       continue;
     }
     const Metric m = metric(result, row);
-    text += fmt::format("{}{s}{s}{}{s}{}{s}100.00{s}{:.3f}{s}{}\n", *row.value, row.spec.text,
-                        result.machine.now_ns(), m.value, m.unit, fmt::arg("s", s));
+    const auto ran = static_cast<u64>(static_cast<double>(result.machine.now_ns()) * row.percent / 100 + 0.5);
+    text += fmt::format("{}{s}{s}{}{s}{}{s}{:.2f}{s}{:.3f}{s}{}\n", *row.value, row.spec.text, ran,
+                        row.percent, m.value, m.unit, fmt::arg("s", s));
   }
   return text;
 }

@@ -13,7 +13,13 @@ namespace lastbranch::cli {
 
 struct StatRow {
   pmu::EventSpec spec;
-  std::optional<u64> value;  ///< nothing when no model supplies the event yet
+  std::optional<u64> value;  ///< estimated where the event had a counter for part of the time; nothing when
+                             ///< no model supplies it, or it never had a counter (`percent` 0)
+  double percent = 100;      ///< of the time on a counter
+
+  [[nodiscard]] std::string_view missing() const {
+    return percent == 0 ? "<not counted>" : "<not supported>";
+  }
 };
 
 struct StatResult {

@@ -1,5 +1,8 @@
 #include "sim/machine/machine.h"
 
+#include <span>
+#include <utility>
+
 #include "models/cpu/cpuid.h"
 #include "sim/base/error.h"
 #include "sim/base/far_branches.h"
@@ -9,9 +12,6 @@
 
 namespace lastbranch {
 namespace {
-
-/// MSR_LBR_SELECT for user mode only: suppress what ends in ring 0.
-constexpr u64 kSelectUserOnly = 1;
 
 cpu::Uarch effective(const MachineConfig& config) {
   cpu::Uarch part = cpu::uarch(config.uarch);
@@ -31,32 +31,25 @@ user::ProcessorIdentity identity(const cpu::Uarch& part) {
   return p;
 }
 
-/// The board's kernel entries and exits as retired branches. Those that an instruction of the program made
-/// are counted with it; the kernel's own, and exceptions, here.
-class Transitions final : public FarBranches {
+/// The board's kernel entries and exits. Those that an instruction of the program made are counted with it;
+/// the kernel's own, and exceptions, here.
+class KernelBranches final : public FarBranches {
  public:
-  Transitions(Hub& hub, const cpu::Cpu& c) : hub_(hub), cpu_(c) {}
+  explicit KernelBranches(Processor& processor) : processor_(processor) {}
   void far_branch(BranchKind kind, u64 from, u64 to, u8 cpl_from, u8 cpl_to) override {
     if (cpl_from == 0 || kind == BranchKind::kException) {
-      Ledger& ledger = *cpu_.ledger;
+      Ledger& ledger = processor_.ledger;
       const Ctx before = ledger.context();
       ledger.enter(context_of(cpl_from));
       ledger.add(Ev::kBranches);
       ledger.add(Ev::kFarBranches);
       ledger.enter(before);
     }
-    hub_.branch({.from = from,
-                 .to = to,
-                 .time = cpu_.cycles(cpu_),
-                 .kind = kind,
-                 .length = 0,
-                 .cpl_from = cpl_from,
-                 .cpl_to = cpl_to});
+    processor_.far_branch(kind, from, to, cpl_from, cpl_to);
   }
 
  private:
-  Hub& hub_;
-  const cpu::Cpu& cpu_;
+  Processor& processor_;
 };
 
 /// The SystemC side, built under its context's lock.
@@ -75,17 +68,23 @@ struct Modules {
 
 }  // namespace
 
+/// Where BTS and PEBS would store: the board has no kernel memory.
+class NoMemory final : public GuestMemory {
+ public:
+  bool read(u64, std::span<u8>) override { return false; }
+  bool write(u64, std::span<const u8>) override { return false; }
+};
+
 struct Machine::Parts {
   MachineConfig config;
   cpu::Uarch part;
   PhysMem memory;
-  Ledger ledger;
-  Hub hub;
   user::Process process;
-  FastCore core;
-  Transitions transitions;
+  PerfDriver driver;
+  NoMemory kernel_memory;
+  Processor processor;
+  KernelBranches branches;
   Hart hart;
-  MsrBus msrs;
   kernel::SimContext context;
   std::unique_ptr<Modules> modules;
 
@@ -93,22 +92,19 @@ struct Machine::Parts {
       : config(std::move(c)),
         part(effective(config)),
         memory(config.process.memory_bytes),
-        hub(part.lbr),
         process(process_config(), memory),
-        core(memory, process.memory(), hub, ledger),
-        transitions(hub, core.cpu()),
-        hart(core, process, ledger, stop) {
-    msrs.attach(hub.lbr.rows(), &hub.lbr);
-    cpu::Cpu& cpu = core.cpu();
-    cpu.msrs = &msrs;
-    cpu.cpuid = [](const void* self, u32 leaf, u32 subleaf) {
-      return cpu::cpuid(*static_cast<const cpu::Uarch*>(self), leaf, subleaf);
-    };
-    cpu.cpuid_self = &part;
-    process.start(cpu, transitions);
+        processor(part, {.memory = memory,
+                         .walker = process.memory(),
+                         .pmi = driver,
+                         .ds = &kernel_memory,
+                         .pmu = config.pmu}),
+        branches(processor),
+        hart(processor, process, driver, stop) {
+    driver.attach(processor);
+    process.start(processor.cpu(), branches);
     const kernel::SimContext::Scope scope(context);
     modules = std::make_unique<Modules>(context, hart, memory, part.frequency_hz, config.quantum);
-    cpu.bus = &modules->core;
+    processor.cpu().bus = &modules->core;
   }
   ~Parts() {
     const kernel::SimContext::Scope scope(context);
@@ -143,25 +139,40 @@ RunOutcome Machine::run(u64 max_instructions) {
   return {RunOutcome::How::kStopped, 0};
 }
 
+namespace {
+
+void expect_supported(const pmu::EventSpec& spec) {
+  if (!spec.supported()) throw Error("event {}: known, but nothing supplies its facts yet", spec.text);
+}
+
+}  // namespace
+
 std::size_t Machine::count(const pmu::EventSpec& spec) {
-  if (!spec.supported()) throw Error("event {}: known, but nothing supplies its facts yet", spec.text);
-  return parts_->hart.add(spec, 0, {});
+  expect_supported(spec);
+  return parts_->hart.shadow(spec);
 }
 
-std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, OverflowCallback callback) {
-  if (!spec.supported()) throw Error("event {}: known, but nothing supplies its facts yet", spec.text);
+u64 Machine::counted(std::size_t n) const {
+  return std::as_const(parts_->hart).shadow(n).value();
+}
+
+std::size_t Machine::perf_count(const pmu::EventSpec& spec) {
+  expect_supported(spec);
+  return parts_->driver.add(spec);
+}
+
+PerfCount Machine::perf_counted(std::size_t event) const {
+  return parts_->driver.count(event);
+}
+
+std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback) {
+  expect_supported(spec);
   if (period == 0) throw Error("event {}: expected a period of at least 1, found 0", spec.text);
-  return parts_->hart.add(spec, period, std::move(callback));
+  return parts_->driver.add(spec, period, std::move(callback));
 }
 
-const pmu::Counter& Machine::counter(std::size_t n) const {
-  return parts_->hart.counter(n);
-}
-
-void Machine::enable_lbr() {
-  lbr::Lbr& ring = parts_->hub.lbr;
-  if (ring.params().has_select) ring.select(kSelectUserOnly);
-  ring.enable(true);
+void Machine::enable_lbr(const BranchFilter& filter) {
+  parts_->driver.record_branches(filter);
 }
 
 const cpu::Uarch& Machine::uarch() const {
@@ -172,26 +183,27 @@ std::vector<std::pair<std::string, std::string>> Machine::configuration() const 
   fields.emplace_back("memory_bytes", std::to_string(parts_->memory.size()));
   fields.emplace_back("quantum", std::to_string(parts_->config.quantum));
   fields.emplace_back("seed", std::to_string(parts_->config.process.seed));
+  fields.emplace_back("pmi_skid_cycles", std::to_string(parts_->config.pmu.skid_cycles));
   fields.emplace_back("timing", "one cycle per instruction");
   return fields;
 }
 lbr::Lbr& Machine::lbr() {
-  return parts_->hub.lbr;
+  return parts_->processor.hub.lbr;
 }
 const Ledger& Machine::ledger() const {
-  return parts_->ledger;
+  return parts_->processor.ledger;
 }
 MsrBus& Machine::msrs() {
-  return parts_->msrs;
+  return parts_->processor.msrs;
 }
 cpu::Cpu& Machine::cpu() {
-  return parts_->core.cpu();
+  return parts_->processor.cpu();
 }
 user::Process& Machine::process() {
   return parts_->process;
 }
 u64 Machine::instructions() const {
-  return parts_->core.cpu().retired();
+  return parts_->processor.cpu().retired();
 }
 u64 Machine::cycles() const {
   return parts_->hart.cycles();

@@ -4,7 +4,6 @@
 //
 // Modelled: one user-mode process on one hart. Not: several harts, the bare-metal board (later machines).
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,10 +12,10 @@
 #include "models/cpu/cpu.h"
 #include "models/cpu/uarch/uarch.h"
 #include "models/lbr/lbr.h"
-#include "models/pmu/counter.h"
 #include "models/pmu/event_spec.h"
 #include "sim/base/ledger.h"
 #include "sim/base/msr_bus.h"
+#include "sim/machine/perf_driver.h"
 #include "sim/user/process.h"
 
 namespace lastbranch {
@@ -26,7 +25,8 @@ struct MachineConfig {
   /// (field, value) of cpu::uarch_fields() to change in the record: {"lbr_depth", 16}.
   std::vector<std::pair<std::string, u64>> overrides;
   user::ProcessConfig
-      process;  ///< program, arguments, environment, limits; the machine sets its clock and processor
+      process;          ///< program, arguments, environment, limits; the machine sets its clock and processor
+  pmu::PmuOptions pmu;  ///< skid and other choices
   u64 quantum = 10'000;  ///< core cycles between synchronisations with the SystemC kernel
 };
 
@@ -48,9 +48,6 @@ struct RunOutcome {
   }
 };
 
-/// Called at an overflow of a sampling counter, between two instructions, with the counter's number.
-using OverflowCallback = std::function<void(std::size_t counter)>;
-
 class Machine {
  public:
   /// Loads the program. Throws Error: unknown names, files that cannot be run.
@@ -67,16 +64,22 @@ class Machine {
   /// Ends run() within a quantum; safe in a signal handler and from another thread.
   void request_stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
-  /// Adds a counter of `spec`, running from now. Returns its number. Throws Error when the event is not
-  /// supported.
+  /// Adds a counter of `spec` beside the PMU's, running from now; there are as many as one likes. Returns its
+  /// number. Throws Error when the event is not supported.
   std::size_t count(const pmu::EventSpec& spec);
-  /// As count(), and calls `callback` after every `period` events (>= 1), at exactly that instruction.
-  std::size_t sample(const pmu::EventSpec& spec, u64 period, OverflowCallback callback);
-  [[nodiscard]] const pmu::Counter& counter(std::size_t n) const;
+  [[nodiscard]] u64 counted(std::size_t n) const;
 
-  /// Switches the LBR ring on, user mode only (MSR_LBR_SELECT.CPL_EQ_0), as `perf record -b` of user events
-  /// does.
-  void enable_lbr();
+  /// Counts `spec` on the PMU's counters; with more events than counters they take turns. Returns the event's
+  /// number. Throws Error when the event is not supported or no counter takes it.
+  std::size_t perf_count(const pmu::EventSpec& spec);
+  [[nodiscard]] PerfCount perf_counted(std::size_t event) const;
+  /// Samples `spec` every `period` events (>= 1) on one of the PMU's counters: the callback comes after the
+  /// skid, for precise events at exactly the instruction that overflows. Returns the event's number. Throws
+  /// Error as perf_count(), and when sampling events do not fit on the counters together.
+  std::size_t sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback);
+
+  /// Switches last-branch records on, as `perf record -b` or -j does.
+  void enable_lbr(const BranchFilter& filter = any_user_branch());
 
   [[nodiscard]] const cpu::Uarch& uarch() const;
   /// The effective configuration in a fixed order, for headers and results.

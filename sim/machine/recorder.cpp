@@ -25,7 +25,8 @@ u64 default_period(const Machine& machine) {
   return std::max<u64>(1, machine.uarch().frequency_hz / kDefaultFrequency);
 }
 
-perfdata::EventAttr attribute(const SampledEvent& event, u64 period, bool branch_stacks) {
+perfdata::EventAttr attribute(const SampledEvent& event, u64 period,
+                              const std::optional<BranchFilter>& branches) {
   perfdata::EventAttr attr;
   attr.name = event.spec.text;
   attr.type = event.spec.perf_type;
@@ -34,7 +35,7 @@ perfdata::EventAttr attribute(const SampledEvent& event, u64 period, bool branch
   attr.exclude_user = event.spec.kernel_only;
   attr.exclude_kernel = event.spec.user_only;
   attr.precise_ip = event.spec.precise;
-  if (branch_stacks) attr.branch_sample_type = perfdata::kBranchUser | perfdata::kBranchAny;
+  if (branches) attr.branch_sample_type = branches->sample_type;
   return attr;
 }
 
@@ -44,7 +45,7 @@ perfdata::WriterConfig writer_config(const Machine& machine, const RecordConfig&
   w.path = config.path;
   for (const SampledEvent& event : config.events) {
     w.events.push_back(
-        attribute(event, event.period != 0 ? event.period : default_period(machine), config.branch_stacks));
+        attribute(event, event.period != 0 ? event.period : default_period(machine), config.branches));
   }
   w.hostname = "lastbranch";
   w.os_release = "6.1.0";
@@ -96,31 +97,42 @@ struct Recorder::State {
   /// The ring as perf's driver hands it out, newest first.
   std::span<const BranchEntry> branch_stack() {
     const std::size_t n = machine.lbr().read(ring);
+    const LbrFormat format = machine.lbr().params().format;
+    const u64 wanted = config.branches->sample_type;
     std::size_t kept = 0;
     for (std::size_t k = 0; k < n; ++k) {
       const lbr::Entry& e = ring[k];
-      if (!config.raw_lbr && in_kernel(e.from)) continue;
+      const bool kernel = in_kernel(e.from);
+      if (!config.raw_lbr && !config.branches->keeps(e.kind, kernel)) continue;
       BranchFlags flags;
-      const bool known = lbr::has_misprediction(machine.lbr().params().format);
-      flags.mispredicted = known && e.mispredicted;
-      flags.predicted = known && !e.mispredicted;
-      flags.cycles = e.cycles;
+      if (lbr::has_misprediction(format) && (wanted & perfdata::kBranchNoFlags) == 0) {
+        flags.mispredicted = e.mispredicted;
+        flags.predicted = !e.mispredicted;
+        flags.in_tx = e.in_tx;
+        flags.abort = e.abort;
+      }
+      if ((wanted & perfdata::kBranchNoCycles) == 0) flags.cycles = e.cycles;
+      if ((wanted & perfdata::kBranchTypeSave) != 0 && e.kind != BranchKind::kCount) {
+        flags.type = perfdata::branch_type(e.kind);
+      }
+      if ((wanted & perfdata::kBranchPrivSave) != 0) flags.priv = in_kernel(e.to) ? 2 : 1;
       stack[kept++] = {.from = e.from, .to = e.to, .flags = flags.pack()};
     }
     return {stack.data(), kept};
   }
 
-  void sample(std::size_t event, u64 period) {
+  void sample(std::size_t event, u64 period, u64 ip) {
     const std::span<const BranchEntry> branches =
-        config.branch_stacks ? branch_stack() : std::span<const BranchEntry>{};
+        config.branches ? branch_stack() : std::span<const BranchEntry>{};
     writer.sample({.event = event,
-                   .ip = machine.cpu().rip,
+                   .ip = ip,
                    .pid = user::kPid,
                    .tid = user::kPid,
                    .time = machine.now_ns(),
                    .cpu = 0,
                    .period = period,
-                   .branches = branches});
+                   .branches = branches,
+                   .hw_index = machine.lbr().tos()});
   }
 };
 
@@ -130,11 +142,11 @@ Recorder::Recorder(Machine& machine, RecordConfig config)
   s.writer.comm(user::kPid, user::kPid, machine.process().name(), true, machine.now_ns());
   for (const user::ExecMapping& m : machine.process().memory().executable_mappings()) s.mapping(m);
   machine.process().memory().observe_executable([&s](const user::ExecMapping& m) { s.mapping(m); });
-  if (s.config.branch_stacks) machine.enable_lbr();
+  if (s.config.branches) machine.enable_lbr(*s.config.branches);
   for (std::size_t k = 0; k < s.config.events.size(); ++k) {
     const SampledEvent& event = s.config.events[k];
     const u64 period = event.period != 0 ? event.period : default_period(machine);
-    machine.sample(event.spec, period, [&s, k, period](std::size_t) { s.sample(k, period); });
+    machine.sample(event.spec, period, [&s, k, period](const PerfSample& p) { s.sample(k, period, p.ip); });
   }
 }
 

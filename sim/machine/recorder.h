@@ -5,9 +5,11 @@
 // with its build-id, COMM, EXIT. Entries whose FROM is in the kernel are dropped as perf's software filter
 // does since 2026. Not: callchains, registers, several processes.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "sim/machine/branch_filter.h"
 #include "sim/machine/machine.h"
 #include "sim/perfdata/writer.h"
 
@@ -21,10 +23,10 @@ struct SampledEvent {
 
 struct RecordConfig {
   std::string path = "perf.data";
-  std::vector<SampledEvent> events;  ///< at least one
-  bool branch_stacks = false;        ///< -b
-  bool raw_lbr = false;              ///< keep entries with a kernel FROM
-  std::vector<std::string> cmdline;  ///< for the header
+  std::vector<SampledEvent> events;      ///< at least one
+  std::optional<BranchFilter> branches;  ///< -b, -j
+  bool raw_lbr = false;                  ///< keep entries with a kernel FROM
+  std::vector<std::string> cmdline;      ///< for the header
 };
 
 /// Samples per second of simulated time when no period is given.

@@ -146,7 +146,7 @@ void record(Session& s, const std::string& path, const std::string& events, u64 
   RecordConfig config;
   config.path = path;
   config.events = s.parse(events, period);
-  config.branch_stacks = true;
+  config.branches = any_user_branch();
   config.raw_lbr = raw_lbr;
   config.cmdline = command_line;
   s.record(std::move(config));
@@ -167,8 +167,7 @@ void bind_machine(py::module_& m) {
       .def("request_stop", [](Session& s) { s.request_stop(); })
       .def("count", &count, py::arg("event"))
       .def(
-          "counter", [](Session& s, std::size_t n) { return s.machine().counter(n).value(); },
-          py::arg("number"))
+          "counter", [](Session& s, std::size_t n) { return s.machine().counted(n); }, py::arg("number"))
       .def("facts", &facts)
       .def_property_readonly("instructions", [](Session& s) { return s.machine().instructions(); })
       .def_property_readonly("cycles", [](Session& s) { return s.machine().cycles(); })

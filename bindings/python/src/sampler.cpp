@@ -10,7 +10,8 @@ Sampler::Sampler(Machine& machine, const std::vector<SampledEvent>& events, bool
   for (std::size_t k = 0; k < events.size(); ++k) {
     const u64 period = events[k].period;
     const u32 number = static_cast<u32>(k);
-    machine.sample(events[k].spec, period, [this, number, period](std::size_t) { sample(number, period); });
+    machine.sample(events[k].spec, period,
+                   [this, number, period](const PerfSample& s) { sample(number, period, s.ip); });
   }
 }
 
@@ -18,7 +19,7 @@ Samples Sampler::take() {
   return std::exchange(samples_, {});
 }
 
-void Sampler::sample(u32 event, u64 period) {
+void Sampler::sample(u32 event, u64 period, u64 ip) {
   const std::size_t first = samples_.branches.size();
   const std::size_t n = machine_.lbr().read(ring_);
   for (std::size_t k = 0; k < n; ++k) {
@@ -27,7 +28,7 @@ void Sampler::sample(u32 event, u64 period) {
     if (from_kernel && !raw_lbr_) continue;
     samples_.branches.push_back(branch_row(machine_.lbr().params().format, e));
   }
-  samples_.samples.push_back({.ip = machine_.cpu().rip,
+  samples_.samples.push_back({.ip = ip,
                               .time = machine_.now_ns(),
                               .period = period,
                               .first = first,

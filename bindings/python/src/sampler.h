@@ -26,7 +26,7 @@ class Sampler {
   [[nodiscard]] Samples take();
 
  private:
-  void sample(u32 event, u64 period);
+  void sample(u32 event, u64 period, u64 ip);
 
   Machine& machine_;
   bool raw_lbr_;

@@ -1,0 +1,279 @@
+#include "sim/machine/perf_driver.h"
+
+#include <algorithm>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "models/pmu/constraints.h"
+#include "models/pmu/pmu_select.h"
+#include "sim/base/assert.h"
+#include "sim/base/error.h"
+
+namespace lastbranch {
+namespace {
+
+using pmu::CounterBit;
+using pmu::kFixed;
+
+constexpr u32 kEventSelect = 0x186, kGeneral = 0xc1, kGeneralFullWidth = 0x4c1;
+constexpr u32 kFixedCounter = 0x309, kFixedControl = 0x38d;
+constexpr u32 kGlobalStatus = 0x38e, kGlobalControl = 0x38f, kGlobalReset = 0x390;
+constexpr u32 kDebugctl = 0x1d9, kLbrCtl = 0x14ce;
+
+/// Turns per second of simulated time: perf's 4 ms.
+constexpr u64 kTurnsPerSecond = 250;
+
+/// OS and USR as both kinds of counter have them, in different places.
+struct Rings {
+  bool os, usr;
+};
+Rings rings(const pmu::EventSpec& spec) {
+  return {!spec.user_only, !spec.kernel_only};
+}
+
+u64 bit(CounterBit counter) {
+  return u64{1} << counter;
+}
+
+/// The events' counters, each or none, by order of precedence.
+std::vector<std::optional<CounterBit>> place(const cpu::Uarch& part,
+                                             std::span<const pmu::EventSpec* const> events) {
+  std::vector<pmu::CounterRequest> requests;
+  requests.reserve(events.size());
+  for (const pmu::EventSpec* e : events) requests.push_back({.select = e->event->code(part.pmu.events)});
+  return pmu::schedule(part.pmu, pmu::constraint_table(part.pmu.events, part.name), requests);
+}
+bool all_placed(const cpu::Uarch& part, std::span<const pmu::EventSpec* const> events) {
+  return std::ranges::all_of(place(part, events), [](const auto& counter) { return counter.has_value(); });
+}
+
+}  // namespace
+
+u64 PerfCount::scaled() const {
+  if (running == 0 || running >= enabled) return value;
+  return static_cast<u64>(
+      static_cast<double>(value) * static_cast<double>(enabled) / static_cast<double>(running) + 0.5);
+}
+
+u64 PerfDriver::turn() const {
+  return processor_->part.frequency_hz / kTurnsPerSecond;
+}
+
+void PerfDriver::write(u32 msr, u64 value) {
+  const MsrFault fault = processor_->msrs.write(msr, value);
+  LASTBRANCH_CHECK(fault == MsrFault::kNone, "WRMSR {:#x} = {:#x}: {}", msr, value, describe(fault));
+}
+
+u64 PerfDriver::max_period(CounterBit counter) const {
+  const PmuParams& p = processor_->part.pmu;
+  const unsigned width = counter >= kFixed ? p.fixed_width : p.gp_width;
+  // A write of a general counter without its full-width alias is of 32 bits, sign-extended.
+  const bool full = counter >= kFixed || pmu::perf_cap::FullWidthWrite::get(p.perf_capabilities) != 0;
+  return full ? (u64{1} << (width - 1)) - 1 : (u64{1} << 31) - 1;
+}
+
+void PerfDriver::set_counter(CounterBit counter, u64 value) {
+  const PmuParams& p = processor_->part.pmu;
+  if (counter >= kFixed) {
+    write(kFixedCounter + counter - kFixed, value & ((u64{1} << p.fixed_width) - 1));
+  } else if (pmu::perf_cap::FullWidthWrite::get(p.perf_capabilities) != 0) {
+    write(kGeneralFullWidth + counter, value & ((u64{1} << p.gp_width) - 1));
+  } else {
+    write(kGeneral + counter, value & 0xffff'ffff);
+  }
+}
+
+std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallback callback) {
+  const cpu::Uarch& part = processor_->part;
+  if (const pmu::EventSpec* one = &spec; !all_placed(part, {&one, 1})) {
+    throw Error("event {}: expected one that a counter of {} takes, found none", spec.text, part.name);
+  }
+  if (period != 0) {
+    std::vector<const pmu::EventSpec*> sampling;
+    for (const Event& e : events_) {
+      if (e.period != 0) sampling.push_back(&e.spec);
+    }
+    sampling.push_back(&spec);
+    if (!all_placed(part, sampling)) {
+      throw Error(
+          "event {}: expected sampling events that fit on the counters of {} together, found {} of them",
+          spec.text, part.name, sampling.size());
+    }
+  }
+  if (!active_.empty()) unschedule();
+  events_.push_back({.spec = spec,
+                     .period = period,
+                     .callback = std::move(callback),
+                     .left = period,
+                     .added_at = processor_->cycles()});
+  schedule();
+  return events_.size() - 1;
+}
+
+void PerfDriver::schedule() {
+  // Sampling events first: they keep their counters. The others from the one whose turn it is.
+  std::vector<std::size_t> order;
+  for (std::size_t n = 0; n < events_.size(); ++n) {
+    if (events_[n].period != 0) order.push_back(n);
+  }
+  for (std::size_t k = 0; k < events_.size(); ++k) {
+    const std::size_t n = (first_ + k) % events_.size();
+    if (events_[n].period == 0) order.push_back(n);
+  }
+  std::vector<const pmu::EventSpec*> specs;
+  for (const std::size_t n : order) specs.push_back(&events_[n].spec);
+  const auto counters = place(processor_->part, specs);
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (counters[k]) active_.push_back({order[k], *counters[k]});
+  }
+  u64 enabled = 0, precise = 0;
+  for (const Active& a : active_) {
+    start(a);
+    enabled |= bit(a.counter);
+    if (is_precise(events_[a.event])) precise |= bit(a.counter);
+  }
+  processor_->pmu.set_precise(precise);
+  write(kGlobalControl, enabled);
+  turn_ends_ = processor_->cycles() + turn();
+}
+
+void PerfDriver::unschedule() {
+  write(kGlobalControl, 0);
+  for (const Active& a : active_) stop(a);
+  active_.clear();
+}
+
+void PerfDriver::start(const Active& a) {
+  Event& e = events_[a.event];
+  const bool samples = e.period != 0;
+  const Rings r = rings(e.spec);
+  if (a.counter >= kFixed) {
+    const unsigned i = a.counter - kFixed;
+    const u64 control = (r.os ? pmu::fixedctl::kOs : 0) | (r.usr ? pmu::fixedctl::kUsr : 0) |
+                        (samples ? pmu::fixedctl::kPmi : 0);
+    fixed_control_ = (fixed_control_ & ~(u64{15} << (4 * i))) | control << (4 * i);
+  }
+  e.started_at = processor_->cycles();
+  arm(a);
+  if (a.counter >= kFixed) {
+    write(kFixedControl, fixed_control_);
+  } else {
+    using namespace pmu::evtsel;
+    const u64 select = pmu::general_select(e.spec.event->code(processor_->part.pmu.events));
+    write(kEventSelect + a.counter,
+          select | Os::of(r.os) | Usr::of(r.usr) | Int::of(samples) | Enable::of(1));
+  }
+}
+
+void PerfDriver::arm(const Active& a) {
+  Event& e = events_[a.event];
+  if (e.period == 0) {
+    e.last = 0;
+  } else {
+    e.last = 0 - std::min(e.left, max_period(a.counter));
+  }
+  set_counter(a.counter, e.last);
+  e.last = processor_->pmu.value(a.counter);
+}
+
+/// Takes what was counted since the last look.
+void PerfDriver::collect(const Active& a) {
+  Event& e = events_[a.event];
+  const PmuParams& p = processor_->part.pmu;
+  const u64 mask = (u64{1} << (a.counter >= kFixed ? p.fixed_width : p.gp_width)) - 1;
+  const u64 now = processor_->pmu.value(a.counter);
+  const u64 counted = (now - e.last) & mask;
+  e.value += counted;
+  e.last = now;
+  // May wrap below 0: events beyond the overflow shorten the next period.
+  if (e.period != 0) e.left -= counted;
+}
+
+void PerfDriver::stop(const Active& a) {
+  collect(a);
+  Event& e = events_[a.event];
+  e.running += processor_->cycles() - e.started_at;
+  if (a.counter >= kFixed) {
+    fixed_control_ &= ~(u64{15} << (4 * (a.counter - kFixed)));
+    write(kFixedControl, fixed_control_);
+  } else {
+    write(kEventSelect + a.counter, 0);
+  }
+}
+
+PerfCount PerfDriver::count(std::size_t event) const {
+  const Event& e = events_[event];
+  const u64 now = processor_->cycles();
+  PerfCount out{.value = e.value, .enabled = now - e.added_at, .running = e.running};
+  for (const Active& a : active_) {
+    if (a.event != event) continue;
+    const PmuParams& p = processor_->part.pmu;
+    const u64 mask = (u64{1} << (a.counter >= kFixed ? p.fixed_width : p.gp_width)) - 1;
+    out.value += (processor_->pmu.value(a.counter) - e.last) & mask;
+    out.running += now - e.started_at;
+  }
+  return out;
+}
+
+void PerfDriver::limit(Horizon& horizon) const {
+  if (!multiplexing()) return;
+  const u64 now = processor_->cycles();
+  horizon.within(turn_ends_ > now ? FastPolicies::Timing::instructions_within(turn_ends_ - now) : 1);
+}
+
+void PerfDriver::serve() {
+  if (pmi_) handle_pmi();
+  if (multiplexing() && processor_->cycles() >= turn_ends_) {
+    unschedule();
+    first_ = (first_ + 1) % events_.size();
+    schedule();
+  }
+}
+
+void PerfDriver::overflow(const Active& a) {
+  Event& e = events_[a.event];
+  collect(a);
+  if (static_cast<i64>(e.left) > 0) {  // a period longer than the counter is wide
+    arm(a);
+    return;
+  }
+  // One p: the instruction after the one that overflowed. Two: that one, as eventing IPs are.
+  const u64 at = e.spec.precise >= 2 ? processor_->eventing_rip() : processor_->cpu().rip;
+  e.callback({.event = a.event, .ip = at});
+  while (static_cast<i64>(e.left) <= 0) e.left += e.period;
+  arm(a);
+}
+
+void PerfDriver::handle_pmi() {
+  pmi_ = false;
+  MsrBus& msrs = processor_->msrs;
+  const u64 status = msrs.read(kGlobalStatus).value;
+  // Copied: a callback may add events.
+  const std::vector<Active> active = active_;
+  for (const Active& a : active) {
+    if ((status & bit(a.counter)) != 0 && events_[a.event].period != 0) overflow(a);
+  }
+  write(kGlobalReset, status);
+  // Legacy freezing switched these off; the streamlined kind went with the status bits.
+  u64 enabled = 0;
+  for (const Active& a : active_) enabled |= bit(a.counter);
+  if (msrs.read(kGlobalControl).value != enabled) write(kGlobalControl, enabled);
+  if (debugctl_ != 0 && msrs.read(kDebugctl).value != debugctl_) write(kDebugctl, debugctl_);
+}
+
+void PerfDriver::record_branches(const BranchFilter& filter) {
+  const LbrParams& part = processor_->part.lbr;
+  // The enable bit of architectural parts is elsewhere, and this one reads 0.
+  if (part.arch.depth_mask != 0) {
+    write(kLbrCtl, lbr_ctl(filter));
+  } else {
+    if (part.has_select) write(part.select, lbr_select(filter, part) & part.select_mask);
+    debugctl_ = debugctl::kLbr;
+  }
+  // Linux keeps freezing off in call-stack mode, where it disturbs TOS.
+  if (!filter.call_stack()) debugctl_ |= debugctl::kFreezeLbrsOnPmi & part.debugctl_mask;
+  if (debugctl_ != 0) write(kDebugctl, debugctl_);
+}
+
+}  // namespace lastbranch
