@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "models/pmu/pmu.h"
+#include "sim/base/error.h"
 #include "sim/base/msr_bus.h"
 
 namespace lastbranch::pmu {
