@@ -1,0 +1,163 @@
+// What a program at CPL 0 sees: each test runs guest programs, which check for themselves and exit with the
+// number of the check that failed.
+#include <gtest/gtest.h>
+
+#include "tests/bare/guests.h"
+
+namespace lastbranch::test {
+namespace {
+
+using How = BareOutcome::How;
+
+/// The program passes all its checks on this part.
+void expect_pass(const std::string& program, const std::string& uarch = "skylake") {
+  const GuestRun r = run_guest({.uarch = uarch, .image = guest(program + ".elf")});
+  EXPECT_EQ(static_cast<int>(r.outcome.how), static_cast<int>(How::kExited)) << program << ": " << r.trouble;
+  EXPECT_EQ(r.outcome.status, 0) << program << " on " << uarch << ": " << r.trouble;
+}
+
+TEST(BareLbr, records_near_branches) {
+  expect_pass("lbr_near");
+}
+TEST(BareLbr, records_faults_from_the_faulting_instruction) {
+  expect_pass("lbr_fault");
+}
+TEST(BareLbr, records_soft_interrupts_from_the_instruction_itself) {
+  expect_pass("lbr_soft_int");
+}
+TEST(BareLbr, records_an_external_interrupt_from_the_next_instruction) {
+  expect_pass("lbr_timer");
+}
+TEST(BareLbr, records_a_branch_and_the_interrupt_behind_it) {
+  expect_pass("lbr_interrupt_after_branch");
+}
+TEST(BareLbr, records_a_branch_and_the_fault_of_its_target) {
+  expect_pass("lbr_fault_after_branch");
+}
+TEST(BareLbr, records_an_nmi_from_the_next_instruction) {
+  expect_pass("lbr_nmi");
+}
+TEST(BareLbr, records_privilege_changes) {
+  expect_pass("lbr_syscall");
+}
+TEST(BareLbr, records_far_transfers) {
+  expect_pass("lbr_far");
+}
+TEST(BareLbr, leaves_a_debug_exception_out_and_switches_itself_off) {
+  expect_pass("lbr_debug_exception");
+}
+TEST(BareLbr, filters_by_the_privilege_of_the_destination) {
+  expect_pass("lbr_select_cpl");
+}
+TEST(BareLbr, has_no_record_of_iterations_of_a_string_instruction) {
+  expect_pass("lbr_rep");
+}
+TEST(BareDebug, steps_over_single_instructions) {
+  expect_pass("single_step");
+}
+TEST(BareDebug, steps_from_branch_to_branch) {
+  expect_pass("btf");
+}
+
+TEST(BarePmu, counts_between_two_writes_of_global_ctrl) {
+  expect_pass("pmu_count");
+}
+TEST(BarePmu, interrupts_with_a_fixed_vector) {
+  expect_pass("pmu_pmi_fixed");
+}
+TEST(BarePmu, interrupts_with_an_nmi) {
+  expect_pass("pmu_pmi_nmi");
+}
+TEST(BarePmu, freezes_by_clearing_enables_before_version_4) {
+  expect_pass("freeze_legacy", "haswell");
+}
+TEST(BarePmu, freezes_by_status_bits_since_version_4) {
+  expect_pass("freeze_streamlined");
+}
+TEST(BarePmu, reads_counters_by_rdpmc_where_allowed) {
+  expect_pass("rdpmc");
+}
+TEST(BarePmu, refuses_bad_accesses_of_its_registers) {
+  expect_pass("msr_faults");
+}
+TEST(BareDs, stores_branches_until_the_threshold) {
+  expect_pass("bts");
+}
+TEST(BareDs, stores_branches_into_a_ring) {
+  expect_pass("bts_circular");
+}
+TEST(BareDs, stores_branches_by_privilege) {
+  expect_pass("bts_cpl");
+}
+TEST(BareDs, writes_pebs_records) {
+  expect_pass("pebs");
+}
+
+TEST(BareApic, wakes_a_halted_processor_by_its_timer) {
+  expect_pass("hlt_timer");
+}
+TEST(BareApic, fires_at_a_tsc_deadline) {
+  expect_pass("tsc_deadline");
+}
+TEST(BareApic, delivers_by_priority) {
+  expect_pass("apic_priority");
+}
+TEST(BareApic, is_reached_through_its_page) {
+  expect_pass("xapic");
+}
+
+TEST(BareMachine, starts_an_image_as_documented) {
+  for (const char* image : {"hello.elf", "hello.bin"}) {
+    const GuestRun r = run_guest({.image = guest(image)});
+    EXPECT_EQ(r.outcome.how, How::kExited) << image << ": " << r.trouble;
+    EXPECT_EQ(r.outcome.exit_code(), 42) << image << ": " << r.trouble;
+    EXPECT_EQ(r.output, "hello, bare world\n") << image;
+  }
+}
+
+TEST(BareMachine, ends_with_a_triple_fault) {
+  const GuestRun r = run_guest({.image = guest("triple_fault.elf")});
+  EXPECT_EQ(r.outcome.how, How::kShutdown);
+  EXPECT_EQ(r.outcome.exit_code(), 125);
+  EXPECT_NE(r.trouble.find("#UD"), std::string::npos) << r.trouble;
+}
+
+TEST(BareMachine, ends_when_halted_for_ever) {
+  const GuestRun r = run_guest({.image = guest("halt_forever.elf")});
+  EXPECT_EQ(r.outcome.how, How::kHalted);
+  EXPECT_EQ(r.outcome.exit_code(), 124);
+}
+
+TEST(BareMachine, stops_at_exactly_the_limit_and_goes_on) {
+  BareMachine machine({.image = guest("endless.elf"), .quantum = 1000});
+  for (const u64 n : {u64{1}, u64{17}, u64{999}, u64{123'456}}) {
+    const u64 before = machine.instructions();
+    EXPECT_EQ(machine.run(n).how, How::kLimit);
+    EXPECT_EQ(machine.instructions() - before, n);
+  }
+}
+
+TEST(BareMachine, gives_the_same_run_with_any_quantum) {
+  for (const char* image : {"lbr_timer.elf", "hlt_timer.elf", "apic_priority.elf"}) {
+    std::vector<std::pair<u64, u64>> ends;
+    for (const u64 quantum : {u64{1}, u64{7}, u64{1000}, u64{1'000'000}}) {
+      BareMachine machine({.image = guest(image), .quantum = quantum});
+      EXPECT_EQ(machine.run(kGuestLimit).exit_code(), 0) << image;
+      ends.emplace_back(machine.instructions(), machine.cycles());
+    }
+    for (const auto& end : ends) EXPECT_EQ(end, ends[0]) << image;
+  }
+}
+
+TEST(BareMachine, names_what_nobody_has) {
+  BareMachine machine({.image = guest("unmodelled.elf")});
+  EXPECT_EQ(machine.run(kGuestLimit).exit_code(), 3);
+  std::string all;
+  for (const std::string& line : machine.unmodelled()) all += line + "\n";
+  EXPECT_NE(all.find("port 0x80, 2 accesses"), std::string::npos) << all;
+  EXPECT_NE(all.find("MSR 0x12345, 1 access"), std::string::npos) << all;
+  EXPECT_NE(all.find("event select 0xeeee"), std::string::npos) << all;
+}
+
+}  // namespace
+}  // namespace lastbranch::test

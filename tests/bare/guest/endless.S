@@ -1,0 +1,6 @@
+// Never ends.
+#include "common.inc"
+.text
+.globl _start
+_start:
+  jmp _start
