@@ -3,59 +3,18 @@
 #include <algorithm>
 
 #include "models/pmu/pebs_bits.h"
+#include "models/pmu/pebs_part.h"
 #include "sim/base/error.h"
-#include "sim/base/field.h"
 
 namespace lastbranch::pmu {
-namespace {
-
-namespace evtsel {
-constexpr u64 kEdge = bit(18);
-constexpr u64 kAny = bit(21);
-constexpr u64 kInv = bit(23);
-using Select = Field<7, 0>;
-using Code = Field<15, 0>;
-using Cmask = Field<31, 24>;
-}  // namespace evtsel
-
-constexpr u64 kFixedAny = bit(2);
-
-PebsLayout layout_of(const PmuParams& params) {
-  const bool atom = params.events == EventList::kAtom;
-  // Silvermont samples on one counter only, as no other part of format 2 but Knights Landing does.
-  const bool silvermont = params.pebs_format == 2 && params.pebs_counters == 1;
-  return {.format = params.pebs_format,
-          .memory_reserved = silvermont || (atom && params.pebs_format == 3),
-          .retire_latency = (params.perf_capabilities & kCapTiming) != 0,
-          .split_latency =
-              params.events == EventList::kSapphireRapids || params.events == EventList::kGracemont};
-}
-
-/// Golden Cove's events that general counter 0 anticipates, as its event list marks them.
-bool anticipated_on_golden_cove(u64 control) {
-  constexpr u64 kStoreSample = 0x02cd;
-  const u64 select = evtsel::Select::get(control);
-  return (select >= 0xc4 && select <= 0xc6) || select == 0xc9 || (select >= 0xd0 && select <= 0xd4) ||
-         evtsel::Code::get(control) == kStoreSample;
-}
-
-/// Whether general counters of the part that can anticipate their overflow do so for this event.
-bool anticipates(EventList list, u64 control) {
-  constexpr u64 kPrecDist = 0x01c0;
-  switch (list) {
-    case EventList::kAtom:
-      return true;
-    case EventList::kSapphireRapids:
-      return anticipated_on_golden_cove(control);
-    default:
-      return evtsel::Code::get(control) == kPrecDist;
-  }
-}
-
-}  // namespace
 
 Pebs::Pebs(const PmuParams& params, const PebsPorts& ports, const PebsOptions& options)
-    : params_(params), ports_(ports), options_(options), layout_(layout_of(params)) {
+    : params_(params),
+      ports_(ports),
+      options_(options),
+      layout_(pebs_layout(params)),
+      extended_(samples_any_event(params) || options.architectural != 0),
+      goldmont_rules_(has_goldmont_rules(params)) {
   if (ports.counters == nullptr || ports.source == nullptr) {
     throw Error("PEBS: needs the counters and the machine's state, found none");
   }
@@ -90,21 +49,13 @@ u64 Pebs::enabled() const {
   return counters & params_.pebs_counters;
 }
 
-bool Pebs::extended() const {
-  return params_.events == EventList::kAtom || params_.events == EventList::kGracemont ||
-         (params_.perf_capabilities & kCapBaseline) != 0 || options_.architectural != 0;
-}
-
 bool Pebs::takes(CounterBit counter) const {
-  return (enabled() & bit(counter)) != 0 && (extended() || ports_.counters->precise(counter));
+  return (enabled() & bit(counter)) != 0 && (extended_ || ports_.counters->precise(counter));
 }
 
 bool Pebs::exact(CounterBit counter) const {
   if ((params_.pdist_counters & bit(counter)) == 0) return false;
-  const u64 control = ports_.counters->control(counter);
-  if (counter >= kFixed) return (control & kFixedAny) == 0;
-  const u64 modifiers = evtsel::kEdge | evtsel::kAny | evtsel::kInv | evtsel::Cmask::kMask;
-  return (control & modifiers) == 0 && anticipates(params_.events, control);
+  return anticipates_overflow(params_.events, counter, ports_.counters->control(counter));
 }
 
 void Pebs::take(CounterBit counter, u64 eventing_ip) {
@@ -133,7 +84,7 @@ void Pebs::occurrence(CounterBit counter, u64 eventing_rip) {
 }
 
 void Pebs::status_set(u64 bits) {
-  if (params_.events != EventList::kAtom) return;
+  if (!goldmont_rules_) return;
   due_ |= bits & enabled();
 }
 

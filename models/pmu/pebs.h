@@ -125,7 +125,6 @@ class Pebs {
   static constexpr unsigned kMaxFixed = 8;
 
   [[nodiscard]] u64 enabled() const;
-  [[nodiscard]] bool extended() const;
   void take(CounterBit counter, u64 eventing_ip);
   void rearm(u64 served, u64& lost);
 
@@ -150,6 +149,8 @@ class Pebs {
   PebsPorts ports_;
   PebsOptions options_;
   PebsLayout layout_;
+  bool extended_;        ///< events that are not precise are sampled, too
+  bool goldmont_rules_;  ///< signals a full buffer; a status bit that software sets makes a record
   std::vector<MsrDef> rows_;
 
   u64 enable_ = 0;

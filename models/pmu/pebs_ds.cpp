@@ -70,7 +70,7 @@ void Pebs::assist_ds(u64 served) {
   PebsRecord record;
   encode(served, record);
   if (!buffer.holds(record.size)) {
-    if (params_.events == EventList::kAtom && params_.pebs_format == 3) {
+    if (goldmont_rules_) {
       // Goldmont tells software: the threshold's interrupt, and counters that go on from where they are.
       ++lost_.full;
       ports_.counters->clear_status(served);

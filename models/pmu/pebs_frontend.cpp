@@ -17,14 +17,14 @@ struct Row {
 
 constexpr Row kRows[] = {
     {0x01, FrontendEvent::kAnyDsbMiss, EventList::kSkylake},
-    {0x07, FrontendEvent::kUnknownBranchCycles, EventList::kSapphireRapids},
-    {0x08, FrontendEvent::kMsFlows, EventList::kSapphireRapids},
+    {0x07, FrontendEvent::kUnknownBranchCycles, EventList::kGoldenCove},
+    {0x08, FrontendEvent::kMsFlows, EventList::kGoldenCove},
     {0x11, FrontendEvent::kDsbMiss, EventList::kSkylake},
     {0x12, FrontendEvent::kL1iMiss, EventList::kSkylake},
     {0x13, FrontendEvent::kL2Miss, EventList::kSkylake},
     {0x14, FrontendEvent::kItlbMiss, EventList::kSkylake},
     {0x15, FrontendEvent::kStlbMiss, EventList::kSkylake},
-    {0x17, FrontendEvent::kUnknownBranch, EventList::kSapphireRapids},
+    {0x17, FrontendEvent::kUnknownBranch, EventList::kGoldenCove},
 };
 
 }  // namespace
@@ -33,8 +33,12 @@ u64 frontend_writable(EventList list) {
   const u64 thresholds = Latency::kMask | Bubbles::kMask;
   switch (list) {
     case EventList::kSkylake:
+    case EventList::kSkylakeX:
+    case EventList::kCascadeLakeX:
     case EventList::kIceLake:
+    case EventList::kIceLakeX:
       return thresholds | 0x17;
+    case EventList::kGoldenCove:
     case EventList::kSapphireRapids:
       return thresholds | 0x1f;
     default:

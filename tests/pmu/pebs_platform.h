@@ -58,7 +58,7 @@ inline PmuParams sapphire_rapids(unsigned format = 4) {
   return p;
 }
 inline PmuParams goldmont() {
-  PmuParams p = part(3, EventList::kAtom);
+  PmuParams p = part(3, EventList::kGoldmont);
   p.version = 4;
   p.pebs_counters = p.pdist_counters = 1;
   p.pebs_enable_extra = 0;
