@@ -19,26 +19,33 @@ std::string yes_no(bool yes) {
 }
 
 /// Fixed counters have no event select; their pseudo codes begin at 0100H.
-std::string code_text(pmu::Code code) {
-  if ((code & 0xff) == 0) return fmt::format("fixed {}", (code >> 8) - 1);
-  return fmt::format("r{:04x}", code);
+std::string code_text(const pmu::Event& event) {
+  if ((event.select & 0xff) == 0) return fmt::format("fixed {}", ((event.select >> 8) & 0xff) - 1);
+  const std::string raw = fmt::format("r{:04x}", event.select);
+  return event.msr == 0 ? raw : fmt::format("{} msr {:#x}={:#x}", raw, event.msr, event.msr_value);
+}
+
+std::vector<std::string> event_row(std::string_view name, const pmu::Event& event, EventList list,
+                                   std::string meaning) {
+  return {std::string(name), code_text(event), event.is_precise(list) ? "yes" : "no", state_text(event),
+          std::move(meaning)};
 }
 
 }  // namespace
 
 Table list_events(const cpu::Uarch& part) {
   const EventList list = part.pmu.events;
-  Table table{.columns = {"name", "code", "counted", "description"}, .rows = {}};
+  Table table{.columns = {"name", "code", "precise", "state", "description"}, .rows = {}};
   for (const pmu::Alias& alias : pmu::aliases()) {
     const pmu::Event* event = pmu::find(list, alias.name);
-    if (event == nullptr) continue;
-    table.rows.push_back({std::string(alias.name), code_text(event->code(list)), yes_no(event->supported()),
-                          fmt::format("= {}", event->name)});
+    if (event != nullptr) {
+      table.rows.push_back(event_row(alias.name, *event, list, fmt::format("= {}", event->name)));
+    }
   }
   for (const pmu::Event& event : pmu::events()) {
-    if (!event.exists(list)) continue;
-    table.rows.push_back({std::string(event.name), code_text(event.code(list)), yes_no(event.supported()),
-                          std::string(event.description)});
+    if (event.exists(list)) {
+      table.rows.push_back(event_row(event.name, event, list, std::string(event.description)));
+    }
   }
   return table;
 }

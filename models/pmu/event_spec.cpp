@@ -1,6 +1,7 @@
 #include "models/pmu/event_spec.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <numeric>
 #include <optional>
@@ -20,6 +21,8 @@ using Cmask = Field<31, 24>;
 
 /// USR, OS, INT and EN of IA32_PERFEVTSELx: people copy them along, perf sets them itself.
 constexpr u64 kControlBits = 1u << 16 | 1u << 17 | 1u << 20 | 1u << 22;
+
+constexpr Code kCycleModifiers = static_cast<Code>(Edge::kMask | Inv::kMask | Cmask::kMask);
 
 constexpr u32 kRawType = 4;  // PERF_TYPE_RAW
 
@@ -71,6 +74,12 @@ std::string close_names(EventList list, std::string_view name) {
 
 [[noreturn]] void no_such_event(EventList list, std::string_view part, std::string_view text,
                                 std::string_view name) {
+  for (const std::string_view family : {"offcore_response", "ocr."}) {
+    if (std::ranges::equal(name.substr(0, family.size()), family, {},
+                           [](char c) { return std::tolower(c); })) {
+      throw Error("event '{}': off-core response events of {} are known and not modelled", text, part);
+    }
+  }
   const std::string near = close_names(list, name);
   throw Error("event '{}': expected an event of {}, found no '{}'{}", text, part, name,
               near.empty() ? "; see 'list events'" : "; close: " + near);
@@ -88,22 +97,33 @@ u64 perf_config(Code code) {
   }
 }
 
-void set_event(EventSpec& spec, const Event* event, Code code) {
-  spec.event = event;
+void set_event(EventSpec& spec, const Event& event, Code select) {
+  spec.event = &event;
+  spec.select = select;
+  spec.per_cycle = event.per_cycle || ((select ^ event.select) & kCycleModifiers) != 0;
   spec.perf_type = kRawType;
-  spec.perf_config = perf_config(code);
+  spec.perf_config = perf_config(select);
 }
 
 /// `name` alone: an alias or an event. False when there is none.
 bool take_name(EventList list, std::string_view name, EventSpec& spec) {
   const Event* event = find(list, name);
   if (event == nullptr) return false;
-  set_event(spec, event, event->code(list));
+  set_event(spec, *event, event->select);
   if (const Alias* alias = find_alias(name)) {
     spec.perf_type = alias->perf_type;
     spec.perf_config = alias->perf_config;
   }
   return true;
+}
+
+/// The event that `code` names exactly, or whose select it changes by modifiers.
+const Event* find_select(EventList list, Code code) {
+  const Code one_thread = code & ~static_cast<Code>(AnyThread::kMask);
+  for (const Code tried : {code, one_thread, one_thread & ~kCycleModifiers}) {
+    if (const Event* event = find(list, tried)) return event;
+  }
+  return nullptr;
 }
 
 /// r followed by hexadecimal digits.
@@ -113,13 +133,13 @@ std::optional<u64> raw_code(std::string_view name) {
 }
 
 void take_code(EventList list, std::string_view part, std::string_view text, u64 code, EventSpec& spec) {
-  const Event* event = code < kNoCode ? find(list, static_cast<Code>(code)) : nullptr;
+  const Event* event = code < kNoCode ? find_select(list, static_cast<Code>(code)) : nullptr;
   if (event == nullptr) {
     throw Error(
         "event '{}': expected a code of {}, found event {:#04x} umask {:#04x} cmask {} inv {} edge {}", text,
         part, EventSelect::get(code), Umask::get(code), Cmask::get(code), Inv::get(code), Edge::get(code));
   }
-  set_event(spec, event, static_cast<Code>(code));
+  set_event(spec, *event, static_cast<Code>(code));
 }
 
 /// The inside of cpu/.../: a name, or terms.

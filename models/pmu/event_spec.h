@@ -22,15 +22,20 @@ struct EventSpec {
   bool user_only = false;    ///< modifier u without k: perf_event_attr.exclude_kernel
   bool kernel_only = false;  ///< modifier k without u
   u8 precise = 0;            ///< number of p modifiers, 0..3; P counts as 3
-  u32 perf_type = 4;         ///< perf_event_attr.type
-  u64 perf_config = 0;       ///< perf_event_attr.config
+  /// Event select with its cmask, inv, edge and any, as IA32_PERFEVTSELx has them; a fixed counter's pseudo
+  /// code otherwise.
+  Code select = 0;
+  bool per_cycle = false;  ///< cmask, inv and edge of `select` apply to the event's formula cycle by cycle
+  u32 perf_type = 4;       ///< perf_event_attr.type
+  u64 perf_config = 0;     ///< perf_event_attr.config
 
   [[nodiscard]] bool supported() const { return event->supported(); }
 };
 
 /// Parses one event of a part with list `list`, named `part` in messages: "cycles:u",
-/// "br_inst_retired.near_taken:pp", "r20c4", "cpu/event=0xc4,umask=0x20/u". Throws Error when there is no
-/// such event, listing names that are close, or when a modifier is unknown.
+/// "br_inst_retired.near_taken:pp", "r20c4", "cpu/event=0xc4,umask=0x20/u". A code may add cmask, inv, edge
+/// and any to one of the lists. Throws Error when there is no such event, listing names that are close, or
+/// when a modifier is unknown.
 [[nodiscard]] EventSpec parse_event(EventList list, std::string_view part, std::string_view text);
 
 /// Parses a list separated by commas; commas within cpu/.../ belong to the event. Throws as parse_event, and

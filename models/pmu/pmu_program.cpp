@@ -48,7 +48,8 @@ constexpr u64 kSelectBits[] = {
 }  // namespace
 
 const Event* Pmu::event_of(u64 evtsel) const {
-  if (evtsel::Umask2::any(evtsel)) return nullptr;
+  // Event 0 with a umask is how lists write fixed counters; no general one counts it.
+  if (evtsel::Umask2::any(evtsel) || !evtsel::Event::any(evtsel)) return nullptr;
   const auto code = [](u64 bits) { return static_cast<Code>(bits); };
   const Event* event = find(params_.events, code(evtsel & kEvent));
   // The architectural events work whatever else a part's list calls them.
@@ -67,8 +68,7 @@ void Pmu::program_gp(unsigned n) {
   CycleRule rule = rule_of(select);
   if (event != nullptr && !evtsel::InTx::any(select)) {
     formula = event->formula;
-    const Code code = event->code(params_.events);
-    if ((code & kModifiers) != 0) rule = {};
+    if ((event->select & kModifiers) != 0 && !event->per_cycle) rule = {};
   }
   const bool counts = evtsel::Enable::any(select) && evtsel::Event::any(select);
   if (counts && (event == nullptr || !event->supported())) {

@@ -49,9 +49,8 @@ enum class Ev : u16 {
   kCycles,  ///< core clocks while not halted
   kCondTaken,
   // The board supplies these, and the far branches that are no instructions.
-  kLbrInserts,    ///< entries written to the LBR, and entries that call-stack mode removed
-  kInterrupts,    ///< hardware interrupts taken
-  kRing0Entries,  ///< changes from CPL 1-3 to CPL 0
+  kLbrInserts,  ///< entries written to the LBR, and entries that call-stack mode removed
+  kInterrupts,  ///< hardware interrupts taken
 
   // Waiting. What the processor's clocks and string instructions would say.
   kCrystalCycles,  ///< clocks of the crystal or bus while not halted
@@ -311,20 +310,19 @@ inline constexpr auto kEvNames = std::to_array<std::string_view>({
     "indirect_calls", "loads", "stores", "memory", "nops", "far_branches", "locked", "x87", "mmx", "sse_fp",
     "fp_scalar_single", "fp_scalar_double", "fp_packed_single", "fp_packed_double", "pauses", "lfences",
     "prefetch_nta", "prefetch_t0", "prefetch_t1_t2", "prefetch_w", "cycles", "cond_taken", "lbr_inserts",
-    "interrupts", "ring0_entries", "crystal_cycles", "cycles_c01", "cycles_c02", "pause_cycles",
-    "rep_iterations", "macro_fused", "mispredicted", "mispredicted_cond", "mispredicted_cond_taken",
-    "mispredicted_taken", "mispredicted_calls", "mispredicted_indirect_calls", "mispredicted_returns",
-    "mispredicted_indirect", "exec_cond_taken", "exec_cond_not_taken", "exec_direct_jumps",
-    "exec_direct_calls", "exec_indirect_jumps", "exec_indirect_calls", "exec_returns", "exec_misp_cond_taken",
-    "exec_misp_cond_not_taken", "exec_misp_direct_jumps", "exec_misp_direct_calls",
-    "exec_misp_indirect_jumps", "exec_misp_indirect_calls", "exec_misp_returns", "decoded_branches",
-    "missed_call_returns", "resteers", "resteers_bad_target", "resteers_force_iq", "bpu_clears_early",
-    "bpu_clears_late", "uops_issued", "uops_issued_fused", "uops_flags_merge", "uops_slow_lea",
-    "uops_single_mul", "uops_vector_width_mismatch", "uops_executed", "uops_executed_no_port5",
-    "uops_executed_x87", "uops_retired", "slots_retired", "uops_macro_fused", "uops_heavy",
-    "uops_microcode_retired", "slots_frontend_bound", "slots_backend_bound", "slots_bad_speculation",
-    "slots_mispredict", "slots_machine_clear", "slots_fast_clear", "slots_memory_bound",
-    "slots_fetch_latency", "slots_heavy", "slots_allocation", "slots_memory_scheduler",
+    "interrupts", "crystal_cycles", "cycles_c01", "cycles_c02", "pause_cycles", "rep_iterations",
+    "macro_fused", "mispredicted", "mispredicted_cond", "mispredicted_cond_taken", "mispredicted_taken",
+    "mispredicted_calls", "mispredicted_indirect_calls", "mispredicted_returns", "mispredicted_indirect",
+    "exec_cond_taken", "exec_cond_not_taken", "exec_direct_jumps", "exec_direct_calls", "exec_indirect_jumps",
+    "exec_indirect_calls", "exec_returns", "exec_misp_cond_taken", "exec_misp_cond_not_taken",
+    "exec_misp_direct_jumps", "exec_misp_direct_calls", "exec_misp_indirect_jumps",
+    "exec_misp_indirect_calls", "exec_misp_returns", "decoded_branches", "missed_call_returns", "resteers",
+    "resteers_bad_target", "resteers_force_iq", "bpu_clears_early", "bpu_clears_late", "uops_issued",
+    "uops_issued_fused", "uops_flags_merge", "uops_slow_lea", "uops_single_mul", "uops_vector_width_mismatch",
+    "uops_executed", "uops_executed_no_port5", "uops_executed_x87", "uops_retired", "slots_retired",
+    "uops_macro_fused", "uops_heavy", "uops_microcode_retired", "slots_frontend_bound", "slots_backend_bound",
+    "slots_bad_speculation", "slots_mispredict", "slots_machine_clear", "slots_fast_clear",
+    "slots_memory_bound", "slots_fetch_latency", "slots_heavy", "slots_allocation", "slots_memory_scheduler",
     "slots_non_memory_scheduler", "slots_serialization", "slots_registers", "slots_reorder_buffer",
     "slots_not_delivered", "cycles_none_delivered", "recovery_cycles", "recovery_periods",
     "all_recovery_cycles", "clears", "clear_resteer_cycles", "uops_dropped", "mba_stalls", "rat_stall_cycles",

@@ -83,6 +83,29 @@ TEST(EventSpec, known_events_without_a_model_parse_as_unsupported) {
   EXPECT_TRUE(parse("cycles").supported());
 }
 
+TEST(EventSpec, codes_may_add_modifiers_that_count_by_the_cycle) {
+  const struct {
+    std::string_view text, event;
+    u32 select;
+    bool per_cycle;
+  } rows[] = {
+      {"r20c4", "br_inst_retired.near_taken", 0x20c4, false},
+      {"r10020c4", "br_inst_retired.near_taken", 0x0100'20c4, true},
+      {"cpu/event=0xc4,umask=0x20,cmask=2,inv/", "br_inst_retired.near_taken", 0x0280'20c4, true},
+      {"cpu/event=0xc4,umask=0x20,any/", "br_inst_retired.near_taken", 0x0020'20c4, false},
+      {"cpu/event=0x3c,edge,cmask=1/", "cpu_clk_unhalted.ring0_trans", 0x0104'003c, true},
+      {"cpu/event=0x3c,cmask=1/", "cpu_clk_unhalted.thread_p", 0x0100'003c, true},
+      {"cpu/event=0x0d,umask=1,edge,cmask=1/", "int_misc.clears_count", 0x0104'010d, false},
+  };
+  for (const auto& row : rows) {
+    const EventSpec spec = parse(row.text);
+    EXPECT_EQ(spec.event->name, row.event) << row.text;
+    EXPECT_EQ(spec.select, row.select) << row.text;
+    EXPECT_EQ(spec.per_cycle, row.per_cycle) << row.text;
+    EXPECT_EQ(spec.perf_config, row.select) << row.text;
+  }
+}
+
 TEST(EventSpec, lists_split_at_commas_outside_of_slashes) {
   const auto specs =
       parse_events(EventList::kSkylake, "skylake", "cycles:u,cpu/event=0xc4,umask=0x20/,branches");
@@ -103,6 +126,7 @@ TEST(EventSpec, errors_name_what_is_wrong_and_what_is_close) {
       {"cycles:x", {"'x'", "u, k, H, G, p or P"}},
       {"cycles:pppp", {"at most three"}},
       {"r1234", {"0x34", "0x12"}},
+      {"OFFCORE_RESPONSE.DEMAND_DATA_RD.L3_HIT", {"known and not modelled", "skylake"}},
       {"rffffffffffffffffff", {"no 'rffffffffffffffffff'"}},
       {"cpu/event=0xc4", {"second '/'"}},
       {"cpu/event=0x1ff/", {"event", "0xff"}},

@@ -37,12 +37,12 @@ py::list events(const std::string& uarch) {
   py::list rows;
   for (const pmu::Alias& a : pmu::aliases()) {
     if (const pmu::Event* e = pmu::find(list, a.name); e != nullptr) {
-      rows.append(py::make_tuple(a.name, e->description, e->code(list), e->supported(), e->name));
+      rows.append(py::make_tuple(a.name, e->description, e->select, e->supported(), e->name));
     }
   }
   for (const pmu::Event& e : pmu::events()) {
     if (e.exists(list)) {
-      rows.append(py::make_tuple(e.name, e.description, e.code(list), e.supported(), py::none()));
+      rows.append(py::make_tuple(e.name, e.description, e.select, e.supported(), py::none()));
     }
   }
   return rows;
