@@ -155,16 +155,21 @@ CpuidResult last_branches(const Uarch& u) {
       .edx = 0};
 }
 
-/// Sub-leaves 2 (Auto Counter Reload), 4 and 5 (architectural PEBS) are not there: neither is modelled.
+/// Sub-leaf 2 (Auto Counter Reload) is not there: it is not modelled.
 CpuidResult monitoring_extended(const Uarch& u, u32 subleaf) {
   const PmuParams& p = u.pmu;
   if (!p.leaf_23h) return {};
   constexpr u32 kSubleaves = 1u << 0 | 1u << 1 | 1u << 3;
+  constexpr u32 kArchPebs = 1u << 4 | 1u << 5;
   constexpr u32 kUmask2AndEqual = 3;
+  const auto general = [](u64 counters) { return static_cast<u32>(counters); };
+  const auto fixed = [](u64 counters) { return static_cast<u32>(counters >> 32); };
   switch (subleaf) {
     case 0:
-      return {
-          .eax = kSubleaves, .ebx = p.version >= 6 ? kUmask2AndEqual : 0, .ecx = u.leaves.slots, .edx = 0};
+      return {.eax = kSubleaves | (u.arch_pebs != 0 ? kArchPebs : 0),
+              .ebx = p.version >= 6 ? kUmask2AndEqual : 0,
+              .ecx = u.leaves.slots,
+              .edx = 0};
     case 1:
       return {.eax = p.gp_bitmap != 0 ? p.gp_bitmap : (1u << p.gp_counters) - 1,
               .ebx = p.fixed_bitmap,
@@ -174,6 +179,14 @@ CpuidResult monitoring_extended(const Uarch& u, u32 subleaf) {
       const u32 events = ((1u << p.arch_events) - 1) & ~p.absent_events;
       return {.eax = u.leaves.arch_events_23h.value_or(events)};
     }
+    case 4:
+      return {.ebx = u.arch_pebs};
+    case 5:
+      if (u.arch_pebs == 0) return {};
+      return {.eax = general(p.pebs_counters),
+              .ebx = general(p.pdist_counters),
+              .ecx = fixed(p.pebs_counters),
+              .edx = fixed(p.pdist_counters)};
     default:
       return {};
   }

@@ -7,7 +7,7 @@
 // PT and 5-level paging are not shown on parts that have them. Wrong values that parts are known to report
 // are reported. Not: leaf 2's descriptors (it points to leaf 4), thermal and power leaves, XSAVE and with it
 // leaf 0DH (nothing enabled, so no sub-leaf for the records' 808 bytes of XSAVES state), leaf 1FH (0BH
-// stands), the kind of a hybrid part's core, Auto Counter Reload and architectural PEBS in leaf 23H.
+// stands), the kind of a hybrid part's core, Auto Counter Reload in leaf 23H.
 // Sources: SDM vol. 2A, "CPUID—CPU Identification"; vol. 3B, "Architectural Performance Monitoring".
 #include "models/cpu/cpu.h"
 #include "models/cpu/uarch/uarch.h"

@@ -67,7 +67,8 @@ TEST(Cpuid, gives_the_signature_of_each_part) {
       {"emeraldrapids", 0xc06f2}, {"graniterapids", 0xa06d1},
       {"meteorlake-p", 0xa06a4},  {"meteorlake-e", 0xa06a4},
       {"sierraforest", 0xa06f3},  {"lunarlake-p", 0xb06d1},
-      {"lunarlake-e", 0xb06d1},
+      {"lunarlake-e", 0xb06d1},   {"pantherlake-p", 0xc06c2},
+      {"pantherlake-e", 0xc06c2},
   };
   ASSERT_EQ(std::size(rows), uarchs().size());
   for (const auto& [name, signature] : rows)

@@ -61,6 +61,8 @@ constexpr Row kRows[] = {
     {"graniterapids", 0xad, 32, 0x3f, 0x1500, 0x1600, 0x1200, kControl, true},
     {"lunarlake-p", 0xbd, 32, 0x3f, 0x1500, 0x1600, 0x1200, kControl, true},
     {"lunarlake-e", 0xbd, 32, 0x3f, 0x1500, 0x1600, 0x1200, kControl, true},
+    {"pantherlake-p", 0xcc, 32, 0x3f, 0x1500, 0x1600, 0x1200, kControl, true},
+    {"pantherlake-e", 0xcc, 32, 0x3f, 0x1500, 0x1600, 0x1200, kControl, true},
 };
 
 // Rows: lbr-1.1-core2, lbr-1.1-penryn, lbr-1.1-bonnell, lbr-1.1-silvermont, lbr-1.1-goldmont
@@ -158,8 +160,10 @@ TEST(LbrTable, debugctl_has_the_bits_of_the_parts_features) {
 
 // Rows: lbr-1-note-2
 TEST(LbrTable, cores_of_a_hybrid_part_differ_by_the_kind_of_address) {
-  const std::pair<std::string_view, std::string_view> pairs[] = {
-      {"alderlake-p", "gracemont"}, {"meteorlake-p", "meteorlake-e"}, {"lunarlake-p", "lunarlake-e"}};
+  const std::pair<std::string_view, std::string_view> pairs[] = {{"alderlake-p", "gracemont"},
+                                                                 {"meteorlake-p", "meteorlake-e"},
+                                                                 {"lunarlake-p", "lunarlake-e"},
+                                                                 {"pantherlake-p", "pantherlake-e"}};
   for (const auto& [performance, efficiency] : pairs) {
     LbrParams p = uarch(performance).lbr;
     const LbrParams& e = uarch(efficiency).lbr;

@@ -13,7 +13,7 @@ struct Dump {
   CpuidResult leaf;
 };
 
-// Rows: pmu-2.6-0ah, pmu-2.6-0ah-raw, lbr-1.2-merom, lbr-1.2-bonnell, lbr-9-q18
+// Rows: pmu-2.6-0ah, pmu-2.6-0ah-raw, lbr-1.2-merom, lbr-1.2-bonnell, lbr-9-q18-hybrid-0ah
 TEST(MonitoringLeaves, leaf_0ah_says_what_dumps_say) {
   constexpr CpuidResult kSkylake = {0x07300404, 0, 0, 0x603};
   constexpr CpuidResult kIceLake = {0x08300805, 0, 0xf, 0x8604};
@@ -56,6 +56,8 @@ TEST(MonitoringLeaves, leaf_0ah_says_what_dumps_say) {
       {"sierraforest", kMeteorLake},
       {"lunarlake-p", kLunarLake},
       {"lunarlake-e", kLunarLake},
+      {"pantherlake-p", kLunarLake},
+      {"pantherlake-e", kLunarLake},
       {"silvermont", {0x07280203, 0, 0, 0x503}},
       {"airmont", {0x07280203, 0, 0, 0x503}},
       {"knightslanding", {0x07280203, 0, 0, 0x503}},
@@ -80,15 +82,17 @@ TEST(MonitoringLeaves, leaf_0ah_never_claims_a_counter_that_the_part_lacks) {
 // Rows: lbr-1.1-sierraforest
 TEST(MonitoringLeaves, leaf_1ch_says_what_dumps_say) {
   constexpr CpuidResult kPerformance = {0x4000000b, 7, 7, 0};
+  constexpr CpuidResult kPerformanceLogs = {0x4000000b, 7, 0x000f0007, 0};
   constexpr CpuidResult kEfficiency = {0xc000000b, 7, 7, 0};
   constexpr CpuidResult kEfficiencyLogs = {0xc000000b, 7, 0x000f0007, 0};
   const Dump dumps[] = {
-      {"alderlake-p", kPerformance},     {"raptorlake-p", kPerformance},
-      {"sapphirerapids", kPerformance},  {"emeraldrapids", kPerformance},
-      {"graniterapids", kPerformance},   {"meteorlake-p", kPerformance},
-      {"gracemont", kEfficiency},        {"meteorlake-e", kEfficiency},
-      {"sierraforest", kEfficiencyLogs}, {"lunarlake-p", {0x4000000b, 7, 0x000f0007, 0}},
-      {"lunarlake-e", kEfficiencyLogs},
+      {"alderlake-p", kPerformance},      {"raptorlake-p", kPerformance},
+      {"sapphirerapids", kPerformance},   {"emeraldrapids", kPerformance},
+      {"graniterapids", kPerformance},    {"meteorlake-p", kPerformance},
+      {"gracemont", kEfficiency},         {"meteorlake-e", kEfficiency},
+      {"sierraforest", kEfficiencyLogs},  {"lunarlake-p", kPerformanceLogs},
+      {"lunarlake-e", kEfficiencyLogs},   {"pantherlake-p", kPerformanceLogs},
+      {"pantherlake-e", kEfficiencyLogs},
   };
   std::size_t parts = 0;
   for (const Uarch& u : uarchs()) {
@@ -136,21 +140,32 @@ TEST(MonitoringLeaves, leaf_23h_tells_the_counters_of_this_kind_of_core) {
     u32 ebx0, slots, gp, fixed, events;
   };
   constexpr Leaf rows[] = {
-      {"graniterapids", 0, 0, 0xff, 0xf, 0xdff}, {"meteorlake-p", 0, 0, 0xff, 0xf, 0xff},
-      {"meteorlake-e", 0, 6, 0xff, 7, 0x7f},     {"sierraforest", 0, 6, 0xff, 7, 0x7f},
-      {"lunarlake-p", 3, 0, 0x3ff, 0xf, 0x1dff}, {"lunarlake-e", 3, 8, 0xff, 0x77, 0x1f7f}};
+      {"graniterapids", 0, 0, 0xff, 0xf, 0xdff},   {"meteorlake-p", 0, 0, 0xff, 0xf, 0xff},
+      {"meteorlake-e", 0, 6, 0xff, 7, 0x7f},       {"sierraforest", 0, 6, 0xff, 7, 0x7f},
+      {"lunarlake-p", 3, 0, 0x3ff, 0xf, 0x1dff},   {"lunarlake-e", 3, 8, 0xff, 0x77, 0x1f7f},
+      {"pantherlake-p", 3, 0, 0x3ff, 0xf, 0x1dff}, {"pantherlake-e", 3, 8, 0xff, 0x77, 0x1f7f}};
   std::size_t parts = 0;
   for (const Uarch& u : uarchs()) parts += u.max_leaf >= 0x23 ? 1 : 0;
   EXPECT_EQ(parts, std::size(rows));
   for (const Leaf& row : rows) {
     const Uarch& u = uarch(row.name);
-    EXPECT_EQ(cpuid(u, 0x23, 0), (CpuidResult{0xb, row.ebx0, row.slots, 0})) << row.name;
+    const u32 subleaves = u.arch_pebs != 0 ? 0x3b : 0xb;
+    EXPECT_EQ(cpuid(u, 0x23, 0), (CpuidResult{subleaves, row.ebx0, row.slots, 0})) << row.name;
     EXPECT_EQ(cpuid(u, 0x23, 1), (CpuidResult{row.gp, row.fixed, 0, 0})) << row.name;
     EXPECT_EQ(cpuid(u, 0x23, 3), (CpuidResult{row.events, 0, 0, 0})) << row.name;
-    for (const u32 absent : {2u, 4u, 5u, 6u, 31u}) {
+    for (u32 absent = 0; absent < 32; ++absent) {
+      if (((subleaves >> absent) & 1) != 0) continue;
       EXPECT_EQ(cpuid(u, 0x23, absent), CpuidResult{}) << row.name << ' ' << absent;
     }
   }
+}
+
+// Rows: pmu-2.6-23h-4, pmu-2.6-23h-5, lbr-1.2-cougarcove
+TEST(MonitoringLeaves, leaf_23h_tells_architectural_pebs) {
+  EXPECT_EQ(cpuid(uarch("ptl-p"), 0x23, 4), (CpuidResult{0, 0x60060378, 0, 0}));
+  EXPECT_EQ(cpuid(uarch("ptl-p"), 0x23, 5), (CpuidResult{0x3ff, 3, 0xf, 1}));
+  EXPECT_EQ(cpuid(uarch("ptl-e"), 0x23, 4), (CpuidResult{0, 0x60060338, 0, 0}));
+  EXPECT_EQ(cpuid(uarch("ptl-e"), 0x23, 5), (CpuidResult{0xff, 3, 0x77, 1}));
 }
 
 TEST(MonitoringLeaves, follow_overrides) {

@@ -62,15 +62,18 @@ constexpr Row kRows[] = {
     {"graniterapids", 5, 8, 48, 0xf, 48, 0xff | fixed_pebs(0xf), 0x2f4ff},
     {"lunarlake-p", 6, 10, 48, 0xf, 48, 0x3ff | fixed_pebs(0xf), 0x2f6ff},
     {"lunarlake-e", 6, 8, 48, 0x77, 48, 0xff | fixed_pebs(0x77), 0x376ff},
+    {"pantherlake-p", 6, 10, 48, 0xf, 48, 0x3ff | fixed_pebs(0xf), 0xb03f},
+    {"pantherlake-e", 6, 8, 48, 0x77, 48, 0xff | fixed_pebs(0x77), 0x303f},
 };
 
 // Rows: lbr-1.2-merom, lbr-1.2-penryn, lbr-1.2-bonnell, lbr-1.2-saltwell, lbr-1.2-silvermont
 // Rows: lbr-1.2-goldmont, lbr-1.2-goldmontplus, lbr-1.2-tremont, lbr-1.2-gracemont, lbr-1.2-crestmont
 // Rows: lbr-1.2-skymont, lbr-1.2-nehalem, lbr-1.2-sandybridge, lbr-1.2-haswell, lbr-1.2-skylake
 // Rows: lbr-1.2-icelake, lbr-1.2-sapphirerapids, lbr-1.2-graniterapids, lbr-1.2-goldencove
-// Rows: lbr-1.2-lioncove, lbr-1.2-knightslanding
+// Rows: lbr-1.2-lioncove, lbr-1.2-cougarcove, lbr-1.2-knightslanding
 // Rows: pmu-2.5-lbr-fmt, pmu-2.5-pebs-trap, pmu-2.5-arch-reg, pmu-2.5-pebs-fmt, pmu-2.5-smm-freeze
 // Rows: pmu-2.5-fw-write, pmu-2.5-baseline, pmu-2.5-metrics, pmu-2.5-pebs-pt, pmu-2.5-timing
+// Rows: pmu-2.5-reserved
 TEST(PmuTable, parts_have_the_counters_and_capabilities_of_their_row) {
   ASSERT_EQ(std::size(kRows), uarchs().size());
   for (const Row& row : kRows) {
@@ -88,6 +91,7 @@ TEST(PmuTable, parts_have_the_counters_and_capabilities_of_their_row) {
     }
     EXPECT_EQ(p.pebs_counters, row.pebs);
     EXPECT_EQ(p.perf_capabilities, row.capabilities);
+    EXPECT_EQ(p.perf_capabilities >> 18, 0u);
     EXPECT_EQ(p.pebs_format, (row.capabilities >> 8) & 0xf);
     EXPECT_TRUE(p.ds_area);
   }

@@ -1,12 +1,14 @@
 #pragma once
-// Gracemont, Crestmont and Skymont, the efficiency cores of hybrid parts and of Alder Lake-N, Sierra Forest
-// and Grand Ridge: architectural LBRs with linear addresses. Crestmont adds leaf 23H, retire latency in PEBS
-// and, in the server part, event counts in records; Skymont version 6 and fixed counters 4 to 6.
+// Gracemont, Crestmont, Skymont and Darkmont, the efficiency cores of hybrid parts and of Alder Lake-N,
+// Sierra Forest and Grand Ridge: architectural LBRs with linear addresses. Crestmont adds leaf 23H, retire
+// latency in PEBS and, in the server part, event counts in records; Skymont version 6 and fixed counters 4
+// to 6; Darkmont architectural PEBS.
 //
 // On hybrid parts leaf 0AH reports the counters that both kinds of core have. IA32_PERF_CAPABILITIES is
 // composed; PEBS's format on Gracemont (4 or 5) and how far the server's records are sign-extended are
 // assumptions. Skymont's Auto Counter Reload is not modelled, so leaf 23H does not show its sub-leaf; its
-// events have no list of their own here. Darkmont waits for architectural PEBS.
+// events and Darkmont's have no list of their own here. Brand, stepping, clock and caches of Panther Lake are
+// assumptions.
 // Sources: SDM vol. 3B, "Architectural Last Branch Records"; CPUID dumps for leaves 0AH, 1CH and 23H; Linux
 // 6.12 core.c; Intel's product specifications.
 #include "models/cpu/uarch/goldmont.h"
@@ -96,6 +98,22 @@ inline constexpr Uarch kSkymont = [] {
   u.leaves.fixed_bitmap = 0x7;
   u.leaves.edx = 0x8603;
   u.leaves.slots = 8;
+  return complete(u);
+}();
+
+inline constexpr Uarch kDarkmont = [] {
+  Uarch u = kSkymont;
+  u.name = "pantherlake-e";
+  u.title = "Panther Lake efficiency core (Darkmont)";
+  u.brand = "Intel(R) Core(TM) Ultra X9 388H";
+  u.model = 0xcc;
+  u.stepping = 2;
+  u.frequency_hz = 2'100'000'000;
+  u.caches[3] = unified_cache(3, 18432, 12);
+  u.pmu.pebs_format = 0;
+  u.pmu.pebs_enable_extra = 0;
+  u.pmu.perf_capabilities = perfcap::kSmmFreeze | perfcap::kFullWidth;
+  u.arch_pebs = 0x60060338;
   return complete(u);
 }();
 

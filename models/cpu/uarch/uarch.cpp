@@ -18,7 +18,7 @@ constexpr std::array kUarchs = {
     kKnightsMill,   kCannonLake,     kCascadeLake, kIceLake,        kCooperLake,    kLakefield,
     kTremont,       kTigerLake,      kRocketLake,  kIceLakeServer,  kAlderLakeP,    kGracemont,
     kRaptorLakeP,   kSapphireRapids, kMeteorLakeP, kMeteorLakeE,    kEmeraldRapids, kSierraForest,
-    kGraniteRapids, kLionCove,       kSkymont,
+    kGraniteRapids, kLionCove,       kSkymont,     kCougarCove,     kDarkmont,
 };
 
 struct Alias {
@@ -94,6 +94,10 @@ constexpr auto kAliases = std::to_array<Alias>({
     {"arl-e", "lunarlake-e"},
     {"arrowlake-e", "lunarlake-e"},
     {"skymont", "lunarlake-e"},
+    {"ptl-p", "pantherlake-p"},
+    {"cougarcove", "pantherlake-p"},
+    {"ptl-e", "pantherlake-e"},
+    {"darkmont", "pantherlake-e"},
 });
 
 std::string lower(std::string_view text) {

@@ -79,6 +79,9 @@ struct Uarch {
   PmuParams pmu;
   MonitoringLeaves leaves;
   bool uncore_pmi = false;  ///< IA32_DEBUGCTL.ENABLE_UNCORE_PMI exists
+  /// Architectural PEBS instead of the DS area's: CPUID.23H.4:EBX, what a counter's CFG_C offers in bits
+  /// 63:32. 0: not.
+  u32 arch_pebs = 0;
 
   bool operator==(const Uarch&) const = default;
 
