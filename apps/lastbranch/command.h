@@ -23,5 +23,6 @@ int record_command(const std::vector<std::string>& arguments);
 int script_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
+int bare_command(const std::vector<std::string>& arguments);
 
 }  // namespace lastbranch::cli

@@ -20,10 +20,11 @@ struct Command {
   CommandFunction function;
 };
 
-constexpr std::array<Command, 6> kCommands = {
+constexpr std::array<Command, 7> kCommands = {
     {{"run", "run a program", run_command},
      {"stat", "run a program and count events", stat_command},
      {"record", "run a program and write samples with their last branches to perf.data", record_command},
+     {"bare", "run an image without an operating system, from privilege level 0", bare_command},
      {"script", "print the samples of a perf.data file", script_command},
      {"report", "print the hottest branches of a perf.data file", report_command},
      {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}}};

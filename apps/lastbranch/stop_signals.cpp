@@ -10,9 +10,11 @@ namespace lastbranch::cli {
 namespace {
 
 // A handler reaches nothing but globals.
-std::atomic<Machine*> g_machine = nullptr;
+std::atomic<void*> g_machine = nullptr;
+std::atomic<void (*)(void*)> g_request_stop = nullptr;
 std::atomic<int> g_received = 0;
-static_assert(std::atomic<Machine*>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+static_assert(std::atomic<void*>::is_always_lock_free && std::atomic<int>::is_always_lock_free &&
+              std::atomic<void (*)(void*)>::is_always_lock_free);
 
 void stop(int signal) {
   int none = 0;
@@ -20,14 +22,15 @@ void stop(int signal) {
     perfdata::remove_temporaries();
     _exit(128 + signal);
   }
-  if (Machine* machine = g_machine.load()) machine->request_stop();
+  if (void* machine = g_machine.load()) g_request_stop.load()(machine);
 }
 
 }  // namespace
 
-StopSignals::StopSignals(Machine& machine) {
+StopSignals::StopSignals(void* machine, void (*request_stop)(void*)) {
   g_received = 0;
-  g_machine = &machine;
+  g_request_stop = request_stop;
+  g_machine = machine;
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     const bool only_ignore = kSignals[i] == SIGPIPE || kSignals[i] == SIGXFSZ;
     struct sigaction action {};

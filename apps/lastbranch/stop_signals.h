@@ -13,7 +13,10 @@ namespace lastbranch::cli {
 /// One at a time.
 class StopSignals {
  public:
-  explicit StopSignals(Machine& machine);
+  /// `M` has a request_stop() that is safe in a signal handler.
+  template <class M>
+  explicit StopSignals(M& machine)
+      : StopSignals(&machine, [](void* m) { static_cast<M*>(m)->request_stop(); }) {}
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
@@ -22,6 +25,8 @@ class StopSignals {
   [[nodiscard]] int received() const;
 
  private:
+  StopSignals(void* machine, void (*request_stop)(void* machine));
+
   static constexpr std::array<int, 5> kSignals = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
   std::array<struct sigaction, kSignals.size()> before_{};
 };

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "models/lbr/bts.h"
+
 namespace lastbranch {
 namespace {
 
@@ -47,6 +49,7 @@ void BareHart::step(u64 cycles) {
   horizon.within(limit_ - c.retired());
   horizon.within(FastPolicies::Timing::instructions_within(cycles));
   horizon.within(std::max<u64>(1, FastPolicies::Timing::instructions_within(lapic_.next_deadline_cycles())));
+  limit_by_bts(horizon);
   // What is pending comes after the instruction behind STI or MOV SS.
   if (system_.shadowed()) horizon.within(1);
   c.cr8 = lapic_.cr8();
@@ -56,6 +59,15 @@ void BareHart::step(u64 cycles) {
   if (shut_down()) note_shutdown(r.why, rip);
   if (c.cr8 != lapic_.cr8()) lapic_.set_cr8(c.cr8);
   processor_.serve_counters();
+}
+
+void BareHart::limit_by_bts(Horizon& horizon) {
+  constexpr u64 kInterrupting = debugctl::kTr | debugctl::kBts | debugctl::kBtint;
+  if ((processor_.hub.lbr.debugctl() & kInterrupting) != kInterrupting) return;
+  std::array<u64, 4> buffer{};  // base, index, maximum, threshold
+  if (!system_.memory().read(processor_.ds.base(), {reinterpret_cast<u8*>(buffer.data()), sizeof buffer})) return;
+  const u64 room = buffer[3] > buffer[1] ? buffer[3] - buffer[1] : 0;
+  horizon.within(std::max<u64>(1, earliest_instruction(room, lbr::Bts::kRecordSize)));
 }
 
 void BareHart::note_shutdown(cpu::Exit why, u64 rip) {

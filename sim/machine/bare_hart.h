@@ -47,6 +47,8 @@ class BareHart {
   /// Delivers what is pending and allowed.
   void deliver();
   void step(u64 cycles);
+  /// No further than to the branch that makes the BTS buffer reach its threshold.
+  void limit_by_bts(Horizon& horizon);
   /// What System could not deliver after a run that began to leave at `rip` by `why`.
   void note_shutdown(cpu::Exit why, u64 rip);
 

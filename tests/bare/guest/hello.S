@@ -22,15 +22,13 @@ _start:
   expect_eq 4, r10, KERNEL_DATA
   expect_bits 5, r11, (1 << 9) | (3 << 12) | (1 << 8), 0
   expect_eq 6, rbx, 128 << 20
-  cmp rbp, offset end
+  cmp rbp, offset text_end
   jae 1f
   exit 7
 1:
+  expect_bits 8, rbp, 0xfff, 0
   exit 42
 .data
 text: .ascii "hello, bare world\n"
 text_end:
-.bss
-.p2align 12
-end:
 .text

@@ -16,9 +16,6 @@ never:
 t_jcc:
 b_loop:
   loop b_loop
-  jrcxz t_loop
-t_loop:
-  xor ecx, ecx
 b_jrcxz:
   jrcxz t_jrcxz
   nop

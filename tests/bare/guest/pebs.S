@@ -45,7 +45,7 @@ on_pmi:
   expect_eq 7, "qword ptr [rip + records + 0x50]", 0x8877665544332211
   expect_eq 8, "qword ptr [rip + records + 0x90]", 1
   read_msr MSR_GLOBAL_STATUS
-  expect_bits 9, rax, (1 << 62) | 1, 1 << 62
+  expect_bits 9, rax, 1 << 62, 1 << 62
   expect_eq 10, "qword ptr [rbp]", "offset b_5"
   expect_msr 11, MSR_X2APIC_LVT_PMI, 0x10040
   pass
