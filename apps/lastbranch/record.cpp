@@ -39,6 +39,7 @@ Syntax record_syntax() {
        "no_flags, no_cycles, save_type, hw_index, priv")  //
       ("skid", po::value<std::string>()->value_name("CYCLES"),
        "core clocks from an overflow to its sample, for events that are not precise (default: 0)")      //
+      ("pebs", "sample through the part's PEBS buffer, with its own choice of instruction")             //
       ("raw-lbr", "keep last branches that come from the kernel")                                       //
       ("output,o", po::value<std::string>()->value_name("FILE"), "file to write (default: perf.data)")  //
       ("quiet,q", "do not say at the end what was written");
@@ -74,6 +75,7 @@ RecordConfig record_config(const Arguments& arguments, const std::vector<std::st
     config.events.push_back({std::move(spec), every});
   }
   config.branches = branches(arguments, chosen);
+  config.pebs = arguments.has("pebs");
   config.raw_lbr = arguments.has("raw-lbr");
   if (config.raw_lbr && !config.branches) throw Error("record: --raw-lbr: expected -b with it, found none");
   if (config.branches && chosen.lbr.depth == 0) {

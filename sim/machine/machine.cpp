@@ -68,20 +68,12 @@ struct Modules {
 
 }  // namespace
 
-/// Where BTS and PEBS would store: the board has no kernel memory.
-class NoMemory final : public GuestMemory {
- public:
-  bool read(u64, std::span<u8>) override { return false; }
-  bool write(u64, std::span<const u8>) override { return false; }
-};
-
 struct Machine::Parts {
   MachineConfig config;
   cpu::Uarch part;
   PhysMem memory;
   user::Process process;
   PerfDriver driver;
-  NoMemory kernel_memory;
   Processor processor;
   KernelBranches branches;
   Hart hart;
@@ -96,7 +88,7 @@ struct Machine::Parts {
         processor(part, {.memory = memory,
                          .walker = process.memory(),
                          .pmi = driver,
-                         .ds = &kernel_memory,
+                         .ds = &driver.ds_memory(),
                          .pmu = config.pmu}),
         branches(processor),
         hart(processor, process, driver, stop) {
@@ -165,10 +157,11 @@ PerfCount Machine::perf_counted(std::size_t event) const {
   return parts_->driver.count(event);
 }
 
-std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback) {
+std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback,
+                            Sampling sampling) {
   expect_supported(spec);
   if (period == 0) throw Error("event {}: expected a period of at least 1, found 0", spec.text);
-  return parts_->driver.add(spec, period, std::move(callback));
+  return parts_->driver.add(spec, period, std::move(callback), sampling);
 }
 
 void Machine::enable_lbr(const BranchFilter& filter) {

@@ -76,7 +76,8 @@ class Machine {
   /// Samples `spec` every `period` events (>= 1) on one of the PMU's counters: the callback comes after the
   /// skid, for precise events at exactly the instruction that overflows. Returns the event's number. Throws
   /// Error as perf_count(), and when sampling events do not fit on the counters together.
-  std::size_t sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback);
+  std::size_t sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback,
+                     Sampling sampling = Sampling::kInterrupt);
 
   /// Switches last-branch records on, as `perf record -b` or -j does.
   void enable_lbr(const BranchFilter& filter = any_user_branch());

@@ -19,7 +19,7 @@ using pmu::kFixed;
 constexpr u32 kEventSelect = 0x186, kGeneral = 0xc1, kGeneralFullWidth = 0x4c1;
 constexpr u32 kFixedCounter = 0x309, kFixedControl = 0x38d;
 constexpr u32 kGlobalStatus = 0x38e, kGlobalControl = 0x38f, kGlobalReset = 0x390;
-constexpr u32 kDebugctl = 0x1d9, kLbrCtl = 0x14ce;
+constexpr u32 kDebugctl = 0x1d9, kLbrCtl = 0x14ce, kPebsEnable = 0x3f1;
 
 /// Turns per second of simulated time: perf's 4 ms.
 constexpr u64 kTurnsPerSecond = 250;
@@ -84,30 +84,38 @@ void PerfDriver::set_counter(CounterBit counter, u64 value) {
   }
 }
 
-std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallback callback) {
+std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallback callback,
+                            Sampling sampling) {
   const cpu::Uarch& part = processor_->part;
   if (const pmu::EventSpec* one = &spec; !all_placed(part, {&one, 1})) {
     throw Error("event {}: expected one that a counter of {} takes, found none", spec.text, part.name);
   }
   if (period != 0) {
-    std::vector<const pmu::EventSpec*> sampling;
+    std::vector<const pmu::EventSpec*> together;
     for (const Event& e : events_) {
-      if (e.period != 0) sampling.push_back(&e.spec);
+      if (e.period != 0) together.push_back(&e.spec);
     }
-    sampling.push_back(&spec);
-    if (!all_placed(part, sampling)) {
+    together.push_back(&spec);
+    if (!all_placed(part, together)) {
       throw Error(
           "event {}: expected sampling events that fit on the counters of {} together, found {} of them",
-          spec.text, part.name, sampling.size());
+          spec.text, part.name, together.size());
     }
   }
+  if (sampling == Sampling::kPebs) pebs_.open(*processor_);
   if (!active_.empty()) unschedule();
   events_.push_back({.spec = spec,
                      .period = period,
                      .callback = std::move(callback),
+                     .pebs = sampling == Sampling::kPebs,
                      .left = period,
                      .added_at = processor_->cycles()});
   schedule();
+  for (const Active& a : active_) {
+    if (a.event != events_.size() - 1 || !events_.back().pebs || processor_->pebs.takes(a.counter)) continue;
+    throw Error("event {}: expected one that PEBS samples on {}, found one that it does not", spec.text,
+                part.name);
+  }
   return events_.size() - 1;
 }
 
@@ -127,13 +135,15 @@ void PerfDriver::schedule() {
   for (std::size_t k = 0; k < order.size(); ++k) {
     if (counters[k]) active_.push_back({order[k], *counters[k]});
   }
-  u64 enabled = 0, precise = 0;
+  u64 enabled = 0, precise = 0, pebs = 0;
   for (const Active& a : active_) {
     start(a);
     enabled |= bit(a.counter);
     if (is_precise(events_[a.event])) precise |= bit(a.counter);
+    if (events_[a.event].pebs) pebs |= bit(a.counter);
   }
   processor_->pmu.set_precise(precise);
+  if (pebs != 0 || pebs_enable_ != 0) write(kPebsEnable, pebs_enable_ = pebs);
   write(kGlobalControl, enabled);
   turn_ends_ = processor_->cycles() + turn();
 }
@@ -146,7 +156,7 @@ void PerfDriver::unschedule() {
 
 void PerfDriver::start(const Active& a) {
   Event& e = events_[a.event];
-  const bool samples = e.period != 0;
+  const bool samples = e.period != 0 && !e.pebs;
   const Rings r = rings(e.spec);
   if (a.counter >= kFixed) {
     const unsigned i = a.counter - kFixed;
@@ -174,6 +184,7 @@ void PerfDriver::arm(const Active& a) {
     e.last = 0 - std::min(e.left, max_period(a.counter));
   }
   set_counter(a.counter, e.last);
+  if (e.pebs) pebs_.set_reset(a.counter, e.last);
   e.last = processor_->pmu.value(a.counter);
 }
 
@@ -252,7 +263,11 @@ void PerfDriver::handle_pmi() {
   // Copied: a callback may add events.
   const std::vector<Active> active = active_;
   for (const Active& a : active) {
-    if ((status & bit(a.counter)) != 0 && events_[a.event].period != 0) overflow(a);
+    const Event& e = events_[a.event];
+    if ((status & bit(a.counter)) != 0 && e.period != 0 && !e.pebs) overflow(a);
+  }
+  if ((status & pmu::global_status::kDsBuffer) != 0) {
+    pebs_.drain([&](const pmu::PebsSample& record) { take_record(record, active); });
   }
   write(kGlobalReset, status);
   // Legacy freezing switched these off; the streamlined kind went with the status bits.
@@ -260,6 +275,19 @@ void PerfDriver::handle_pmi() {
   for (const Active& a : active_) enabled |= bit(a.counter);
   if (msrs.read(kGlobalControl).value != enabled) write(kGlobalControl, enabled);
   if (debugctl_ != 0 && msrs.read(kDebugctl).value != debugctl_) write(kDebugctl, debugctl_);
+}
+
+void PerfDriver::take_record(const pmu::PebsSample& record, std::span<const Active> active) {
+  const PmuParams& part = processor_->part.pmu;
+  // Format 1 and older do not know the instruction that caused the event, nor which counter it was.
+  const u64 eventing = part.pebs_format >= 2 ? record.eventing_ip : record.rip;
+  for (const Active& a : active) {
+    Event& e = events_[a.event];
+    if (!e.pebs || (part.pebs_format >= 3 && (record.applicable & bit(a.counter)) == 0)) continue;
+    e.value += e.period;
+    e.last = processor_->pmu.value(a.counter);
+    e.callback({.event = a.event, .ip = e.spec.precise >= 2 ? eventing : record.rip, .pebs = &record});
+  }
 }
 
 void PerfDriver::record_branches(const BranchFilter& filter) {

@@ -7,12 +7,14 @@
 // nothing. Source: Linux 6.12 kernel/events/core.c and arch/x86/events/core.c for how counts are scaled and
 // periods kept.
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "models/pmu/event_spec.h"
 #include "sim/base/debugctl.h"
 #include "sim/base/horizon.h"
 #include "sim/machine/branch_filter.h"
+#include "sim/machine/pebs_buffer.h"
 #include "sim/machine/processor.h"
 
 namespace lastbranch {
@@ -21,6 +23,13 @@ namespace lastbranch {
 struct PerfSample {
   std::size_t event;  ///< number of the event
   u64 ip;             ///< the next instruction; with two or three p's the one that overflowed
+  const pmu::PebsSample* pebs = nullptr;  ///< the record, where PEBS wrote one; valid during the call
+};
+
+/// How samples are taken.
+enum class Sampling : u8 {
+  kInterrupt,  ///< a PMI; of precise events at exactly the instruction that overflows
+  kPebs,       ///< through the PEBS buffer, with the part's own rule of which instruction is sampled
 };
 
 /// Called between two instructions.
@@ -42,8 +51,12 @@ class PerfDriver final : public PmiTarget {
   void attach(Processor& processor) { processor_ = &processor; }
 
   /// Counts `spec` from now on, with a `period` (>= 1) also samples it. Returns its number. Throws Error: no
-  /// counter of the part takes the event, or sampling events do not fit on the counters together.
-  std::size_t add(const pmu::EventSpec& spec, u64 period = 0, SampleCallback callback = {});
+  /// counter of the part takes the event, sampling events do not fit on the counters together, or PEBS cannot
+  /// sample the event.
+  std::size_t add(const pmu::EventSpec& spec, u64 period = 0, SampleCallback callback = {},
+                  Sampling sampling = Sampling::kInterrupt);
+  /// The memory behind the DS area, for the processor's ports.
+  [[nodiscard]] GuestMemory& ds_memory() { return pebs_; }
   [[nodiscard]] PerfCount count(std::size_t event) const;
   [[nodiscard]] std::size_t events() const { return events_.size(); }
   /// Some events wait for a counter now.
@@ -67,6 +80,7 @@ class PerfDriver final : public PmiTarget {
     pmu::EventSpec spec;
     u64 period;
     SampleCallback callback;
+    bool pebs = false;
     u64 value = 0;     ///< counted up to the last look
     u64 last = 0;      ///< the counter's value at the last look
     u64 left = 0;      ///< sampling: events to go to the next sample when the counter was last armed
@@ -80,7 +94,9 @@ class PerfDriver final : public PmiTarget {
     pmu::CounterBit counter;
   };
 
-  [[nodiscard]] static bool is_precise(const Event& e) { return e.period != 0 && e.spec.precise >= 1; }
+  [[nodiscard]] static bool is_precise(const Event& e) {
+    return e.period != 0 && e.spec.precise >= 1 && !e.pebs;
+  }
   void schedule();
   void unschedule();
   void start(const Active& active);
@@ -89,16 +105,19 @@ class PerfDriver final : public PmiTarget {
   void collect(const Active& active);
   void overflow(const Active& active);
   void handle_pmi();
+  void take_record(const pmu::PebsSample& record, std::span<const Active> active);
   void set_counter(pmu::CounterBit counter, u64 value);
   void write(u32 msr, u64 value);
   [[nodiscard]] u64 max_period(pmu::CounterBit counter) const;
 
   Processor* processor_ = nullptr;
+  PebsBuffer pebs_;
   std::vector<Event> events_;
   std::vector<Active> active_;
   std::size_t first_ = 0;  ///< whose turn it is to be placed first
   u64 turn_ends_ = 0;      ///< core clock
   u64 fixed_control_ = 0;  ///< IA32_FIXED_CTR_CTRL as last written
+  u64 pebs_enable_ = 0;    ///< IA32_PEBS_ENABLE as last written
   u64 debugctl_ = 0;       ///< IA32_DEBUGCTL as it is to be outside of a PMI's handling
   bool pmi_ = false;
 };

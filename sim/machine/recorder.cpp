@@ -146,7 +146,9 @@ Recorder::Recorder(Machine& machine, RecordConfig config)
   for (std::size_t k = 0; k < s.config.events.size(); ++k) {
     const SampledEvent& event = s.config.events[k];
     const u64 period = event.period != 0 ? event.period : default_period(machine);
-    machine.sample(event.spec, period, [&s, k, period](const PerfSample& p) { s.sample(k, period, p.ip); });
+    machine.sample(
+        event.spec, period, [&s, k, period](const PerfSample& p) { s.sample(k, period, p.ip); },
+        s.config.pebs ? Sampling::kPebs : Sampling::kInterrupt);
   }
 }
 

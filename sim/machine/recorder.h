@@ -25,6 +25,7 @@ struct RecordConfig {
   std::string path = "perf.data";
   std::vector<SampledEvent> events;      ///< at least one
   std::optional<BranchFilter> branches;  ///< -b, -j
+  bool pebs = false;                     ///< --pebs
   bool raw_lbr = false;                  ///< keep entries with a kernel FROM
   std::vector<std::string> cmdline;      ///< for the header
 };
