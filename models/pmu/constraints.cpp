@@ -1,8 +1,10 @@
 #include "models/pmu/constraints.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 
+#include "models/pmu/events.h"
 #include "models/pmu/pmu_select.h"
 
 namespace lastbranch::pmu {
@@ -31,6 +33,10 @@ constexpr Constraint kNehalemRules[] = {
 constexpr Constraint kSandyBridgeRules[] = {
   {0x48, 0x48, kAny, kPmc2}, {0xa3, 0xa3, 0x02, kPmc2}, {0xa3, 0xa3, 0x06, kPmc2},
   {0xa3, 0xa3, 0x04, kLow4}, {0xa3, 0xa3, 0x05, kLow4},
+  {0xc0, 0xc0, 0x01, kPmc1}, {0xcd, 0xcd, kAny, kPmc3}, {0xd0, 0xd3, kAny, kLow4},
+};
+constexpr Constraint kIvyBridgeRules[] = {
+  {0x48, 0x48, 0x01, kPmc2}, {0xa3, 0xa3, 0x08, kPmc2}, {0xa3, 0xa3, 0x0c, kPmc2},
   {0xc0, 0xc0, 0x01, kPmc1}, {0xcd, 0xcd, kAny, kPmc3}, {0xd0, 0xd3, kAny, kLow4},
 };
 constexpr Constraint kHaswellRules[] = {
@@ -65,7 +71,7 @@ constexpr Constraint kGoldenCoveRules[] = {
   {0xd0, 0xdf, kAny, kLow4},
 };
 constexpr Constraint kGracemontRules[] = {
-  {0xd0, 0xd0, 0x05, kPmc01, true},
+  {0xd0, 0xd0, 0x05, kPmc01},
 };
 // clang-format on
 
@@ -77,6 +83,7 @@ struct FixedEvent {
 constexpr std::array<FixedEvent, 4> kFixedEvents = {
     {{0x0100, 0x00c0}, {0x0200, 0x003c}, {0x0300, 0}, {0x0400, 0}}};
 
+constexpr u32 kCode = static_cast<u32>(evtsel::Event::kMask | evtsel::Umask::kMask);
 constexpr u32 kModifiers =
     static_cast<u32>(evtsel::Edge::kMask | evtsel::Any::kMask | evtsel::Inv::kMask | evtsel::Cmask::kMask);
 
@@ -86,6 +93,13 @@ bool fits(const Constraint& rule, const CounterRequest& request) {
   if (rule.umask != kAny && rule.umask != evtsel::Umask::get(request.select)) return false;
   if (rule.pebs_only && !request.pebs) return false;
   return rule.modifiers == 0 || rule.modifiers == (request.select & kModifiers);
+}
+
+/// What the part's event list says of an event.
+u32 listed_counters(EventList list, u64 select) {
+  const Event* event = find(list, static_cast<Code>(select & (kCode | kModifiers)));
+  if (event == nullptr) event = find(list, static_cast<Code>(select & kCode));
+  return event == nullptr || event->counters == 0 ? kAll : event->counters;
 }
 
 u64 existing(const PmuParams& p) {
@@ -137,8 +151,9 @@ ConstraintTable constraint_table(EventList events, std::string_view uarch) {
     case EventList::kWestmere:
       return ConstraintTable::kNehalem;
     case EventList::kSandyBridge:
-    case EventList::kIvyBridge:
       return ConstraintTable::kSandyBridge;
+    case EventList::kIvyBridge:
+      return ConstraintTable::kIvyBridge;
     case EventList::kHaswell:
       return ConstraintTable::kHaswell;
     case EventList::kBroadwell:
@@ -173,6 +188,8 @@ std::span<const Constraint> constraints(ConstraintTable table) {
       return kNehalemRules;
     case ConstraintTable::kSandyBridge:
       return kSandyBridgeRules;
+    case ConstraintTable::kIvyBridge:
+      return kIvyBridgeRules;
     case ConstraintTable::kHaswell:
       return kHaswellRules;
     case ConstraintTable::kBroadwell:
@@ -194,7 +211,7 @@ std::span<const Constraint> constraints(ConstraintTable table) {
 u64 allowed_counters(const PmuParams& params, ConstraintTable table, const CounterRequest& request) {
   u64 fixed = 0;
   bool general = evtsel::Event::any(request.select);
-  const u64 code = request.select & (evtsel::Event::kMask | evtsel::Umask::kMask);
+  const u64 code = request.select & kCode;
   for (std::size_t i = 0; i < kFixedEvents.size(); ++i) {
     const FixedEvent& event = kFixedEvents[i];
     if (code != event.code && (event.general == 0 || code != event.general)) continue;
@@ -205,12 +222,9 @@ u64 allowed_counters(const PmuParams& params, ConstraintTable table, const Count
   u64 counters = fixed;
   if (general) {
     const CounterRequest on_general = {general_select(request.select), request.pebs};
-    u32 gp = kAll;
-    for (const Constraint& rule : constraints(table)) {
-      if (!fits(rule, on_general)) continue;
-      gp = rule.counters;
-      break;
-    }
+    const auto rules = constraints(table);
+    const auto rule = std::ranges::find_if(rules, [&](const Constraint& c) { return fits(c, on_general); });
+    const u32 gp = rule != rules.end() ? rule->counters : listed_counters(params.events, on_general.select);
     counters |= gp;
   }
   if (request.pebs) counters &= params.pebs_counters;

@@ -23,6 +23,7 @@ enum class ConstraintTable : u8 {
   kCore2,
   kNehalem,
   kSandyBridge,
+  kIvyBridge,
   kHaswell,
   kBroadwell,
   kSkylake,
@@ -54,7 +55,8 @@ struct CounterRequest {
   bool pebs = false;  ///< sampled by PEBS
 };
 
-/// Counters of the part that can count the event, as bits of IA32_PERF_GLOBAL_CTRL. 0: none.
+/// Counters of the part that can count the event, as bits of IA32_PERF_GLOBAL_CTRL. 0: none. Where the table
+/// has no rule, the event list's own restriction holds.
 [[nodiscard]] u64 allowed_counters(const PmuParams& params, ConstraintTable table,
                                    const CounterRequest& request);
 

@@ -4,13 +4,8 @@
 
 namespace lastbranch::pmu {
 
-Counter::Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most,
-                 u64 scale)
-    : ledger_(&ledger),
-      formula_(formula),
-      contexts_(contexts),
-      scale_(scale),
-      most_(formula.most(most) * scale) {}
+Counter::Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most)
+    : ledger_(&ledger), formula_(formula), contexts_(contexts), most_(formula.most(most)) {}
 
 void Counter::start() {
   if (running_) return;

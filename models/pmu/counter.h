@@ -14,9 +14,8 @@ namespace lastbranch::pmu {
 class Counter {
  public:
   /// Counts `formula` in `contexts` of `ledger`, which must outlive it; stopped at 0.
-  /// `most`: the most one instruction can add to each fact. `scale`: each of its events counts so often.
-  Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most,
-          u64 scale = 1);
+  /// `most`: the most one instruction can add to each fact.
+  Counter(const Ledger& ledger, const Formula& formula, CtxSet contexts, const FactCounts& most);
 
   void start();
   void stop();
@@ -53,13 +52,12 @@ class Counter {
     for (std::size_t c = 0; c < kCtxCount; ++c) {
       if (((contexts_ >> c) & 1) != 0) sum += formula_.total(*ledger_, static_cast<Ctx>(c));
     }
-    return sum * scale_;
+    return sum;
   }
 
   const Ledger* ledger_;
   Formula formula_;
   CtxSet contexts_;
-  u64 scale_;
   u64 most_;  ///< events per instruction
   bool running_ = false;
   u64 base_ = 0;  ///< raw() when the value was 0

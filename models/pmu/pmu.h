@@ -132,6 +132,8 @@ class Pmu final : public PebsCounters {
   /// What the event select makes counter `n` count.
   void program_gp(unsigned n);
   void program_fixed(unsigned i);
+  /// Whether PEBS can sample it.
+  [[nodiscard]] bool is_precise(const Event& event) const;
   /// Starts and stops counters as all enables together say.
   void update_running();
   [[nodiscard]] u64 enabled() const;
@@ -171,8 +173,9 @@ class Pmu final : public PebsCounters {
   std::array<u64, kOffcoreRegisters> offcore_{};
 
   u64 running_ = 0;
-  u64 watching_ = 0;  ///< those of running_ that look at every cycle
-  u64 precise_ = 0;
+  u64 watching_ = 0;               ///< those of running_ that look at every cycle
+  u64 precise_ = 0;                ///< by set_precise()
+  u64 precise_events_ = 0;         ///< counters whose event PEBS can sample
   std::array<u64, 64> counted_{};  ///< total() of armed PEBS counters at the last look
 
   bool in_service_ = false;

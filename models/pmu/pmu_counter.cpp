@@ -8,10 +8,10 @@ PmuCounter::PmuCounter(const Ledger& ledger, unsigned width)
     : ledger_(&ledger), mask_((u64{1} << width) - 1), counter_(ledger, Formula(), 0, FactCounts()) {}
 
 void PmuCounter::program(const Formula& formula, CtxSet contexts, const CycleRule& rule,
-                         const FactCounts& most, u64 scale) {
+                         const FactCounts& most) {
   run(false);
   const u64 value = counter_.value();
-  counter_ = Counter(*ledger_, formula, contexts, most, scale);
+  counter_ = Counter(*ledger_, formula, contexts, most);
   counter_.set_value(value);
   watch_ = rule.active() && !formula.empty() ? CycleWatch(*ledger_, formula, contexts, rule) : CycleWatch();
 }

@@ -13,9 +13,8 @@ class PmuCounter {
   /// Counts nothing yet; stopped at 0. `width`: 1..63 bits. `ledger` must outlive it.
   PmuCounter(const Ledger& ledger, unsigned width);
 
-  /// What it counts from now on; the value stays, and it stops. `scale`: each event adds so much.
-  void program(const Formula& formula, CtxSet contexts, const CycleRule& rule, const FactCounts& most,
-               u64 scale = 1);
+  /// What it counts from now on; the value stays, and it stops.
+  void program(const Formula& formula, CtxSet contexts, const CycleRule& rule, const FactCounts& most);
   void run(bool on);
   [[nodiscard]] bool running() const { return running_; }
 

@@ -26,13 +26,15 @@ constexpr CycleRule rule_of(u64 select) {
           .equal = evtsel::Equal::any(select)};
 }
 
-/// What a fixed counter counts. The core runs at its base frequency, which is the TSC's.
-struct FixedEvent {
-  Formula formula;
-  bool per_slot;  ///< each clock counts as many slots as the part issues
-};
-constexpr FixedEvent kFixedEvents[] = {
-    {Ev::kInstructions, false}, {Ev::kCycles, false}, {Ev::kCycles, false}, {Ev::kCycles, true}};
+/// What fixed counters 0-2 count. The core runs at its base frequency, which is the TSC's.
+constexpr Formula kFixedEvents[] = {Ev::kInstructions, Ev::kCycles, Ev::kCycles};
+
+Formula fixed_event(const PmuParams& params, unsigned i) {
+  if (i < std::size(kFixedEvents)) return kFixedEvents[i];
+  // Slots: each clock has as many as the part issues uops.
+  if (i == 3) return {{Ev::kCycles, false, static_cast<u8>(params.slots_per_cycle)}};
+  return {};
+}
 
 /// Bits of IA32_PERFEVTSELx that a version can have; the part's own mask says which of them it has.
 constexpr u64 kSelectBits[] = {
@@ -48,17 +50,17 @@ constexpr u64 kSelectBits[] = {
 }  // namespace
 
 const Event* Pmu::event_of(u64 evtsel) const {
-  // Event 0 with a umask is how lists write fixed counters; no general one counts it.
-  if (evtsel::Umask2::any(evtsel) || !evtsel::Event::any(evtsel)) return nullptr;
+  if (evtsel::Umask2::any(evtsel)) return nullptr;
   const auto code = [](u64 bits) { return static_cast<Code>(bits); };
+  const u64 modifiers = evtsel::Equal::any(evtsel) ? 0 : evtsel & kModifiers;
+  const Event* whole = modifiers != 0 ? find(params_.events, code(evtsel & (kEvent | kModifiers))) : nullptr;
+  if (whole != nullptr && !whole->supported()) whole = nullptr;
+  // An event of the lists with modifiers of its own, whose formula includes them.
+  if (whole != nullptr && !whole->per_cycle) return whole;
   const Event* event = find(params_.events, code(evtsel & kEvent));
   // The architectural events work whatever else a part's list calls them.
   if (event == nullptr) event = find(EventList::kArchitectural, code(evtsel & kEvent));
-  const u64 modifiers = evtsel & kModifiers;
-  if (modifiers == 0 || evtsel::Equal::any(evtsel) || (event != nullptr && event->supported())) return event;
-  // Known only as a whole: an event of the lists with modifiers of its own, whose formula includes them.
-  const Event* whole = find(params_.events, code(evtsel & (kEvent | kModifiers)));
-  return whole != nullptr && whole->supported() ? whole : event;
+  return event != nullptr && event->supported() ? event : whole != nullptr ? whole : event;
 }
 
 void Pmu::program_gp(unsigned n) {
@@ -74,21 +76,27 @@ void Pmu::program_gp(unsigned n) {
   if (counts && (event == nullptr || !event->supported())) {
     ++unmodelled_[select & (kEvent | kModifiers | evtsel::Umask2::kMask)];
   }
+  const u64 bit = u64{1} << n;
+  precise_events_ = event != nullptr && is_precise(*event) ? precise_events_ | bit : precise_events_ & ~bit;
   const CtxSet contexts = contexts_of(evtsel::Os::any(select), evtsel::Usr::any(select)) & contexts_;
   gp_[n].program(formula, contexts, rule, most_);
+}
+
+bool Pmu::is_precise(const Event& event) const {
+  if (event.is_precise(params_.events)) return true;
+  if (params_.events != EventList::kArchitectural) return false;
+  // Parts without a list: what PEBS samples of the architectural events.
+  const u64 code = event.select & kEvent;
+  return code == 0x00c0 || code == 0x00c5 || (code == 0x00c4 && params_.version >= 5);
 }
 
 void Pmu::program_fixed(unsigned i) {
   const u64 field = fixedctl::field(fixed_ctrl_, i);
   const CtxSet contexts =
       contexts_of((field & fixedctl::kOs) != 0, (field & fixedctl::kUsr) != 0) & contexts_;
-  if (i >= std::size(kFixedEvents)) {
-    fixed_[i].program(Formula(), contexts, {}, most_);
-    if (contexts != 0) ++unmodelled_[evtsel::Umask::of(i + 1)];
-    return;
-  }
-  const FixedEvent& event = kFixedEvents[i];
-  fixed_[i].program(event.formula, contexts, {}, most_, event.per_slot ? params_.slots_per_cycle : 1);
+  const Formula formula = fixed_event(params_, i);
+  if (formula.empty() && contexts != 0) ++unmodelled_[evtsel::Umask::of(i + 1)];
+  fixed_[i].program(formula, contexts, {}, most_);
 }
 
 u64 Pmu::enabled() const {
@@ -154,13 +162,7 @@ u64 Pmu::control(CounterBit counter) const {
 }
 
 bool Pmu::precise(CounterBit counter) const {
-  if (counter >= kFixed) return counter == kFixed;
-  const Event* event = event_of(evtsel_[counter]);
-  if (event == nullptr || !event->supported()) return false;
-  for (const Formula::Term& term : event->formula.terms()) {
-    if (term.ev == Ev::kCycles) return false;
-  }
-  return true;
+  return counter == kFixed || ((precise_events_ >> counter) & 1) != 0;
 }
 
 }  // namespace lastbranch::pmu

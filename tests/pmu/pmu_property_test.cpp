@@ -51,6 +51,9 @@ class Pair {
     if (rng_.chance(1, 12)) v |= (rng_.below(4) << 24) | (rng_.below(2) << 23) | (rng_.below(2) << 18);
     if ((v >> 24) != 0 && rng_.chance(1, 2)) v |= (u64{1} << 36) & params_.evtsel_mask;
     if (rng_.chance(1, 40)) v |= (u64{1} << 32) & params_.evtsel_mask;
+    // Events of the lists that have conditions of their own count by formulas that this test does not feed.
+    const Event* event = machine_.pmu.event_of(v);
+    if (event != nullptr && event->select > 0xffff && !event->per_cycle) v &= 0xffff'ffff'007b'ffff;
     return v;
   }
 

@@ -123,7 +123,7 @@ TEST(PmuSelect, cycles_of_other_privilege_levels_end_a_condition) {
   constexpr Step kSteps[] = {{1, 0, Ctx::kHostUser},   {2, 0, Ctx::kHostKernel}, {1, 0, Ctx::kHostKernel},
                              {4, 0, Ctx::kHostUser},   {1, 0, Ctx::kHostKernel}, {1, 0, Ctx::kHostUser},
                              {3, 0, Ctx::kHostKernel}, {1, 0, Ctx::kHostKernel}};
-  const PmuParams p = part("skylake");
+  const PmuParams p = part("haswell");
   EXPECT_EQ(counted(p, kCyclesEvent | kEnableKernel | cmask(1) | kEdge, kSteps), 3u);
   EXPECT_EQ(counted(p, kCyclesEvent | kEnableUser | cmask(1) | kEdge, kSteps), 3u);
   EXPECT_EQ(counted(p, kCyclesEvent | kEnableBoth | cmask(1) | kEdge, kSteps), 1u);
