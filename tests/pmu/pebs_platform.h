@@ -18,7 +18,7 @@ inline PmuParams part(unsigned format, EventList events) {
   p.fixed_counters = format >= 4 ? 4 : 3;
   p.pebs_format = format;
   p.pebs_counters = format >= 4 ? 0xf'0000'00ff : 0xf;
-  p.perf_capabilities = u64{format} << 8 | 0xc0;
+  p.perf_capabilities = u64{format} << 8 | 0x20c0;
   if (format >= 4) p.perf_capabilities |= 0x4000;
   p.events = events;
   p.ds_area = true;
