@@ -40,6 +40,8 @@ const Row kRows[] = {
      0x8000'0000'0000'0009},
 };
 
+// Rows: lbr-2-fmt-0, lbr-2-fmt-1, lbr-2-fmt-2, lbr-2-fmt-3, lbr-2-fmt-4, lbr-2-fmt-5, lbr-2-fmt-6
+// Rows: lbr-2-fmt-7, lbr-2-polarity, lbr-7-location, lbr-7-no-bit
 TEST(LbrFormat, places_every_field_where_the_manual_does) {
   for (const Row& row : kRows) {
     const auto f = static_cast<unsigned>(row.format);
@@ -76,6 +78,7 @@ TEST(LbrFormat, decodes_what_it_encodes) {
   }
 }
 
+// Rows: lbr-2-canonical
 TEST(LbrFormat, refuses_addresses_that_are_not_sign_extended) {
   // Bits that must repeat bit 47, by format: FROM without its flags, TO without format 6's count.
   const struct {
@@ -100,6 +103,7 @@ TEST(LbrFormat, refuses_addresses_that_are_not_sign_extended) {
   }
 }
 
+// Rows: lbr-2-fmt-5, lbr-2-fmt-7
 TEST(LbrFormat, info_takes_count_and_flags_only) {
   for (const auto& [format, allowed] : {std::pair{LbrFormat::kInfo, 0xe000'0000'0000'ffff},
                                         std::pair{LbrFormat::kInfoNoTsx, 0x8000'0000'0000'ffff}}) {
@@ -108,6 +112,25 @@ TEST(LbrFormat, info_takes_count_and_flags_only) {
       const bool legal = ((allowed >> bit) & 1) != 0;
       EXPECT_EQ(decode_info(format, u64{1} << bit, e), legal ? MsrFault::kNone : MsrFault::kReserved) << bit;
       EXPECT_EQ(encode_info(format, e), legal ? u64{1} << bit : 0) << bit;
+    }
+  }
+}
+
+// Rows: lbr-2-la57
+TEST(LbrFormat, parts_with_57_bits_sign_extend_from_bit_56_and_keep_their_flags) {
+  constexpr u64 kHigh = 0x00ff'5555'5540'1136;
+  constexpr u64 kHighKernel = 0xff00'aaaa'aabf'eec9;
+  for (unsigned f = 1; f <= 7; ++f) {
+    const auto format = static_cast<LbrFormat>(f);
+    if (format == LbrFormat::kTime) continue;  // its count leaves 48 bits of target
+    for (const u64 address : {kHigh, kHighKernel}) {
+      Entry e;
+      const Entry source = entry(address, address, 0, true, true, false);
+      EXPECT_EQ(decode_from(format, encode_from(format, source), 57, e), MsrFault::kNone) << f;
+      EXPECT_EQ(e.from, address) << f;
+      EXPECT_EQ(e.mispredicted, f == 3 || f == 4);
+      EXPECT_EQ(decode_to(format, address, 57, e), MsrFault::kNone);
+      EXPECT_EQ(decode_to(format, address, 48, e), MsrFault::kNonCanonical);
     }
   }
 }

@@ -1,158 +1,26 @@
-// The ring against a naive model in this file: a list of everything recorded, with the filter as the manual
-// words it.
+// The ring one rule at a time; lbr_property_test.cpp has them all at once.
 #include <algorithm>
 #include <array>
-#include <deque>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "models/lbr/lbr.h"
 #include "sim/base/error.h"
-#include "sim/base/rng.h"
+#include "tests/lbr/lbr_probe.h"
 
 namespace lastbranch::lbr {
 namespace {
 
-LbrParams params_of(unsigned depth, LbrFormat format = LbrFormat::kInfo) {
-  LbrParams p;
-  p.depth = depth;
-  p.format = format;
-  p.select_mask = 0x3ff;
-  return p;
-}
-
-RetiredBranch branch(u64 from, u64 to, u64 time, BranchKind kind = BranchKind::kJcc, u8 cpl_to = 3) {
-  return {.from = from, .to = to, .time = time, .kind = kind, .length = 2, .cpl_from = 3, .cpl_to = cpl_to};
-}
-
-/// MSR_LBR_SELECT, sentence by sentence.
-bool suppressed(u64 select, const RetiredBranch& b, bool early) {
-  const auto set = [&](unsigned bit) { return ((select >> bit) & 1) != 0; };
-  if (set(0) && b.cpl_to == 0) return true;
-  if (set(1) && b.cpl_to != 0) return true;
-  switch (b.kind) {
-    case BranchKind::kJcc:
-      return set(2);
-    case BranchKind::kRelCall:
-      return set(3) || (early && set(7));
-    case BranchKind::kIndCall:
-      return set(4) || (early && set(6));
-    case BranchKind::kRet:
-      return set(5) || (early && set(6));
-    case BranchKind::kIndJmp:
-      return set(6);
-    case BranchKind::kRelJmp:
-      return set(7);
-    default:
-      return set(8);
-  }
-}
-
-/// Remembers every record since the ring was empty.
-struct NaiveLbr {
-  LbrParams params;
-  bool on = false;
-  u64 select = 0;
-  std::deque<Entry> newest_first{};
-  bool time_known = false;
-  u64 last_time = 0;
-
-  void enable(bool value) {
-    if (value && !on) time_known = false;
-    on = value;
-  }
-  void push(const RetiredBranch& b) {
-    if (!on || suppressed(select, b, params.jmp_filters_drop_calls)) return;
-    Entry e{.from = b.from, .to = b.to, .kind = b.kind};
-    const int format = static_cast<int>(params.format);
-    if (format >= 5 && time_known) e.cycles = static_cast<u16>(std::min<u64>(b.time - last_time, 65535));
-    if (format >= 3) e.mispredicted = b.mispredicted;
-    if (format == 4 || format == 5) {
-      e.in_tx = b.in_tx;
-      e.abort = b.abort;
-    }
-    if (format == 0) {
-      e.from = static_cast<u32>(e.from);
-      e.to = static_cast<u32>(e.to);
-    }
-    time_known = true;
-    last_time = b.time;
-    newest_first.push_front(e);
-    if (newest_first.size() > params.depth) newest_first.pop_back();
-  }
-};
-
-RetiredBranch random_branch(Rng& rng, u64 time) {
-  const bool kernel_from = rng.chance(1, 3);
-  const bool kernel_to = rng.chance(1, 3);
-  const auto address = [&](bool kernel) {
-    return kernel ? 0xffff'8000'0000'0000 | rng.below(u64{1} << 46) | 1 : rng.below(u64{1} << 46) | 1;
-  };
-  RetiredBranch b{.from = address(kernel_from),
-                  .to = address(kernel_to),
-                  .time = time,
-                  .kind = static_cast<BranchKind>(rng.below(static_cast<u64>(BranchKind::kCount))),
-                  .length = 2,
-                  .cpl_from = static_cast<u8>(kernel_from ? 0 : 3),
-                  .cpl_to = static_cast<u8>(kernel_to ? 0 : 1 + rng.below(3))};
-  b.mispredicted = rng.chance(1, 4);
-  b.in_tx = rng.chance(1, 8);
-  b.abort = rng.chance(1, 16);
-  return b;
-}
-
-TEST(LbrRing, agrees_with_the_naive_model_on_random_streams) {
-  Rng rng(42);
-  for (const unsigned depth : {4u, 8u, 16u, 32u}) {
-    for (unsigned format = 0; format <= 7; ++format) {
-      for (const bool early : {false, true}) {
-        LbrParams params = params_of(depth, static_cast<LbrFormat>(format));
-        params.jmp_filters_drop_calls = early;
-        Lbr lbr(params);
-        NaiveLbr naive{.params = params};
-        u64 time = 0;
-        for (int step = 0; step < 3000; ++step) {
-          time += rng.chance(1, 20) ? rng.below(200'000) : rng.below(30);
-          switch (rng.below(60)) {
-            case 0: {
-              const bool on = rng.chance(4, 5);
-              lbr.enable(on);
-              naive.enable(on);
-              break;
-            }
-            case 1: {
-              const u64 select = rng.chance(1, 2) ? 0 : rng.below(1 << 9) & rng.below(1 << 9);
-              lbr.select(select);
-              naive.select = select;
-              break;
-            }
-            case 2:
-              lbr.clear();
-              naive.newest_first.clear();
-              break;
-            default: {
-              const RetiredBranch b = random_branch(rng, time);
-              lbr.push(b);
-              naive.push(b);
-            }
-          }
-          const std::vector<Entry> expected(naive.newest_first.begin(), naive.newest_first.end());
-          ASSERT_EQ(lbr.entries(), expected) << "depth " << depth << " format " << format << " step " << step;
-        }
-      }
-    }
-  }
-}
-
+// Rows: lbr-8-lbr, lbr-4-polarity
 TEST(LbrRing, records_nothing_until_enabled) {
-  Lbr lbr(params_of(32));
+  Lbr lbr(legacy_part(32));
   lbr.push(branch(1, 2, 3));
   EXPECT_TRUE(lbr.entries().empty());
 }
 
+// Rows: lbr-3-first-record, lbr-3-update-order, lbr-3-meaning
 TEST(LbrRing, first_record_after_reset_goes_to_index_1) {
-  Lbr lbr(params_of(16));
+  Lbr lbr(legacy_part(16));
   lbr.enable(true);
   lbr.push(branch(0x100, 0x200, 5));
   EXPECT_EQ(lbr.tos(), 1u);
@@ -160,9 +28,10 @@ TEST(LbrRing, first_record_after_reset_goes_to_index_1) {
   EXPECT_EQ(lbr.slot(0).from, 0u);
 }
 
+// Rows: lbr-3-newest-to-oldest
 TEST(LbrRing, keeps_exactly_the_newest_depth_records) {
-  for (const unsigned depth : {8u, 16u, 32u}) {
-    Lbr lbr(params_of(depth));
+  for (const unsigned depth : {1u, 4u, 8u, 16u, 32u}) {
+    Lbr lbr(legacy_part(depth));
     lbr.enable(true);
     for (u64 n = 1; n <= depth + 1; ++n) {
       lbr.push(branch(n * 16, n * 16 + 8, n));
@@ -173,8 +42,9 @@ TEST(LbrRing, keeps_exactly_the_newest_depth_records) {
   }
 }
 
+// Rows: lbr-7-unit, lbr-7-includes, lbr-4-filtered-move-nothing
 TEST(LbrRing, cycles_saturate_and_run_over_filtered_branches) {
-  Lbr lbr(params_of(32));
+  Lbr lbr(legacy_part(32));
   lbr.enable(true);
   lbr.select(select::kJcc);
   lbr.push(branch(1, 2, 1000, BranchKind::kRelJmp));
@@ -188,8 +58,9 @@ TEST(LbrRing, cycles_saturate_and_run_over_filtered_branches) {
   EXPECT_EQ(cycles, (std::vector<u16>{65535, 65535, 65534, 30, 0}));
 }
 
+// Rows: lbr-7-invalid
 TEST(LbrRing, counts_no_cycles_for_the_first_record_after_enabling_again) {
-  Lbr lbr(params_of(32));
+  Lbr lbr(legacy_part(32));
   lbr.enable(true);
   lbr.push(branch(1, 2, 100));
   lbr.enable(true);
@@ -202,13 +73,14 @@ TEST(LbrRing, counts_no_cycles_for_the_first_record_after_enabling_again) {
   EXPECT_EQ(all[1].cycles, 10) << "enabling what is on changes nothing";
 }
 
+// Rows: lbr-4-cpl-destination, lbr-9-q19, lbr-6-syscall, lbr-6-sysret
 TEST(LbrRing, user_filter_drops_the_syscall_and_keeps_the_return_from_it) {
-  Lbr lbr(params_of(32));
+  Lbr lbr(legacy_part(32));
   lbr.enable(true);
   lbr.select(select::kCplEq0);
-  lbr.push(branch(0x401000, 0xffff'ffff'8100'0000, 10, BranchKind::kSyscall, 0));
-  lbr.push(branch(0xffff'ffff'8100'0100, 0xffff'ffff'8100'0200, 500, BranchKind::kRelCall, 0));
-  lbr.push(branch(0xffff'ffff'8100'0300, 0x401002, 900, BranchKind::kSysret, 3));
+  lbr.push(branch(0x401000, 0xffff'ffff'8100'0000, 10, BranchKind::kSyscall, 3, 0));
+  lbr.push(branch(0xffff'ffff'8100'0100, 0xffff'ffff'8100'0200, 500, BranchKind::kRelCall, 0, 0));
+  lbr.push(branch(0xffff'ffff'8100'0300, 0x401002, 900, BranchKind::kSysret, 0, 3));
   const auto all = lbr.entries();
   ASSERT_EQ(all.size(), 1u);
   EXPECT_EQ(all[0].from, 0xffff'ffff'8100'0300u);
@@ -216,7 +88,7 @@ TEST(LbrRing, user_filter_drops_the_syscall_and_keeps_the_return_from_it) {
 }
 
 TEST(LbrRing, read_stops_at_the_room_given) {
-  Lbr lbr(params_of(32));
+  Lbr lbr(legacy_part(32));
   lbr.enable(true);
   for (u64 n = 1; n <= 32; ++n) lbr.push(branch(n, n, n));
   std::array<Entry, 5> five;
@@ -224,8 +96,9 @@ TEST(LbrRing, read_stops_at_the_room_given) {
   EXPECT_EQ(five[4].from, 28u);
 }
 
+// Rows: lbr-8-reset
 TEST(LbrRing, reset_switches_off_and_empties) {
-  Lbr lbr(params_of(8));
+  Lbr lbr(legacy_part(8));
   lbr.enable(true);
   lbr.select(select::kJcc);
   lbr.push(branch(1, 2, 3, BranchKind::kRet));
@@ -239,8 +112,9 @@ TEST(LbrRing, reset_switches_off_and_empties) {
 }
 
 TEST(LbrRing, refuses_depths_that_cannot_be) {
-  for (const unsigned depth : {0u, 1u, 2u, 3u, 6u, 24u, 33u, 64u})
-    EXPECT_THROW(Lbr{params_of(depth)}, Error) << depth;
+  for (const unsigned depth : {0u, 2u, 3u, 6u, 24u, 33u, 64u})
+    EXPECT_THROW(Lbr{legacy_part(depth)}, Error) << depth;
+  EXPECT_THROW(Lbr{legacy_part(16, LbrFormat::kNone)}, Error) << "no records at all";
 }
 
 }  // namespace
