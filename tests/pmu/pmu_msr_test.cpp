@@ -133,7 +133,7 @@ void try_bit(TestPmu& m, const Expected& e, unsigned bit) {
 // Rows: pmu-2.1-fixed-ctr, pmu-2.1-fixed-ctrl, pmu-2.1-status, pmu-2.1-ovf-ctrl, pmu-2.1-status-set
 // Rows: pmu-2.1-offcore, pmu-2.1-metrics, pmu-2.1-v6-aliases, pmu-2.1-capabilities, pmu-2.2-reserved
 // Rows: pmu-2.2-in-tx, pmu-2.2-in-txcp, pmu-2.2-adaptive, pmu-2.2-eq, pmu-2.2-umask2, pmu-2.3-bits
-// Rows: pmu-2.4-bits, pmu-7-msr
+// Rows: pmu-2.2-branch-log, pmu-2.4-bits, pmu-2.4-metrics, pmu-7-msr, pmu-7-zeroing, pmu-7-enable
 TEST(PmuMsr, every_bit_of_every_register_of_every_part) {
   for (const cpu::Uarch& u : cpu::uarchs()) {
     TestPmu m(u.pmu);
@@ -209,7 +209,7 @@ TEST(PmuMsr, inuse_tells_selects_fixed_enables_and_interrupts) {
   }
 }
 
-// Rows: pmu-2.1-fixed-ctr, pmu-2.1-ovf-ctrl
+// Rows: pmu-2.1-fixed-ctr, pmu-2.1-ovf-ctrl-read
 TEST(PmuMsr, options_decide_what_no_source_does) {
   TestPmu m(skylake(), {.fixed_upper_bits_ignored = true, .ovf_ctrl_reads_back = true});
   EXPECT_TRUE(m.write(msr::kFixedCtr, ~u64{0}));
@@ -218,7 +218,7 @@ TEST(PmuMsr, options_decide_what_no_source_does) {
   EXPECT_EQ(m.read(msr::kStatusReset), 3u);
 }
 
-// Rows: pmu-3-ecx, pmu-3-result
+// Rows: pmu-3-ecx, pmu-3-result, pmu-7-rdpmc
 TEST(PmuMsr, rdpmc_takes_the_type_from_the_high_half) {
   const PmuParams icelake = cpu::uarch("icelake").pmu;
   TestPmu m(icelake);

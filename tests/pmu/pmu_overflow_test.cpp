@@ -23,7 +23,7 @@ void arm(TestPmu& m, u32 n, u64 left, u64 flags = kInterrupt) {
   ASSERT_TRUE(m.write(msr::kPmc + n, (0 - left) & 0xffff'ffff));
 }
 
-// Rows: pmu-4-overflow, pmu-4-arming, pmu-4-pmi
+// Rows: pmu-4-overflow, pmu-4-arming, pmu-2.2-int
 TEST(PmuOverflow, found_at_the_exact_instruction_for_every_period) {
   for (u64 period = 1; period <= 300; ++period) {
     TestPmu m(part("skylake"));
@@ -75,7 +75,7 @@ TEST(PmuOverflow, the_horizon_is_the_overflow_and_a_precise_one_is_a_run_of_its_
   EXPECT_EQ(last.instructions(), 1u);
 }
 
-// Rows: pmu-2.1-fixed-ctr, pmu-2.3-bits, pmu-2.3-events, pmu-4-pmi
+// Rows: pmu-1-v5, pmu-2.3-bits, pmu-2.3-events, pmu-4-cycles, pmu-7-slots
 TEST(PmuOverflow, fixed_counters_overflow_with_their_own_interrupt_bit) {
   for (const bool pmi : {false, true}) {
     TestPmu m(part("icelake"));
@@ -136,7 +136,7 @@ TEST(PmuOverflow, precise_counters_have_no_skid) {
   EXPECT_EQ(m.target.pmis, 1u);
 }
 
-// Rows: lbr-8-freeze-streamlined, pmu-4-freeze, pmu-2.4-frz, pmu-2.4-counting
+// Rows: lbr-8-freeze-lbr-streamlined, lbr-8-freeze-perfmon, pmu-4-freeze, pmu-2.4-frz, pmu-2.4-counting
 TEST(PmuFreeze, streamlined_sets_status_bits_until_software_clears_them) {
   struct Row {
     u64 debugctl;
@@ -167,7 +167,7 @@ TEST(PmuFreeze, streamlined_sets_status_bits_until_software_clears_them) {
   }
 }
 
-// Rows: lbr-8-freeze-legacy, pmu-4-freeze
+// Rows: lbr-8-freeze-lbr-legacy, lbr-8-freeze-perfmon, pmu-4-freeze, pmu-4-freeze-legacy
 TEST(PmuFreeze, legacy_clears_the_enables) {
   for (const char* name : {"core2", "nehalem", "haswell"}) {
     for (const u64 bits : {u64{0}, kFreezeLbrs, kFreezeCounters, kFreezeLbrs | kFreezeCounters}) {
@@ -198,7 +198,7 @@ TEST(PmuFreeze, only_overflows_with_an_interrupt_freeze) {
   EXPECT_FALSE(m.debug.frozen);
 }
 
-// Rows: lbr-8-freeze-timing
+// Rows: pmu-4-freeze-skid
 TEST(PmuFreeze, at_the_overflow_or_after_the_skid) {
   for (const bool late : {false, true}) {
     TestPmu m(part("skylake"), {.skid_cycles = 20, .freeze_after_skid = late});
@@ -213,7 +213,7 @@ TEST(PmuFreeze, at_the_overflow_or_after_the_skid) {
   }
 }
 
-// Rows: lbr-8-freeze-triggers
+// Rows: lbr-8-freeze-triggers, pmu-2.4-ds-buffer
 TEST(PmuFreeze, buffers_that_reach_their_threshold_freeze_too) {
   TestPmu m(part("skylake"));
   m.debug.value = kFreezeLbrs | kFreezeCounters;
@@ -221,6 +221,15 @@ TEST(PmuFreeze, buffers_that_reach_their_threshold_freeze_too) {
   EXPECT_EQ(m.read(msr::kStatus), u64{1} << 62 | kLbrFrz | kCtrFrz);
   EXPECT_EQ(m.target.pmis, 1u);
   EXPECT_TRUE(m.debug.frozen);
+}
+
+// Rows: pmu-4-arming-31
+TEST(PmuOverflow, the_longest_period_by_the_legacy_address_has_31_bits) {
+  TestPmu m(part("skylake"));
+  m.write(msr::kPmc, 0x8000'0001);
+  EXPECT_EQ(m.pmu.value(0), (u64{1} << 48) - 0x7fff'ffff) << "minus 2^31 - 1";
+  m.write(msr::kPmc, 0x7fff'ffff);
+  EXPECT_EQ(m.pmu.value(0), 0x7fff'ffffu) << "one more is positive";
 }
 
 // Rows: pmu-2.1-status-set
@@ -236,7 +245,7 @@ TEST(PmuFreeze, software_freezes_through_status_set) {
   EXPECT_EQ(m.pmu.status(), kLbrFrz | kCtrFrz | 2);
 }
 
-// Rows: pmu-2.4-counting
+// Rows: pmu-2.4-counting, pmu-2.2-enable
 TEST(PmuOverflow, counting_needs_both_enables) {
   for (const bool enable : {false, true}) {
     for (const bool global : {false, true}) {

@@ -191,7 +191,7 @@ class Pair {
   NaivePmu naive_;
 };
 
-// Rows: pmu-2.2-order, pmu-2.4-counting, pmu-4-overflow, pmu-4-freeze, lbr-8-freeze
+// Rows: pmu-2.2-order, pmu-2.4-counting, pmu-4-overflow, pmu-4-freeze
 TEST(PmuProperty, random_programs_agree_with_the_naive_model) {
   u64 steps = 0;
   for (u64 seed = 1; steps < kSteps && !HasFailure(); ++seed) {

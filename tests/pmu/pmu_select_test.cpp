@@ -166,7 +166,7 @@ TEST(PmuSelect, there_are_no_transactions_to_count_in) {
   EXPECT_EQ(counted(part("skylake"), kInstructionsEvent | kEnableBoth | kInTxcp, kSteps, 2), 2u);
 }
 
-// Rows: pmu-2.2-umask2
+// Rows: pmu-2.2-event, pmu-2.2-umask2
 TEST(PmuSelect, codes_nobody_knows_count_nothing_and_are_named) {
   TestPmu m(part("lunarlake-p"));
   m.write(msr::kSelect, 0x99ff | kEnableBoth);
