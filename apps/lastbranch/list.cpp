@@ -18,7 +18,8 @@ struct Topic {
   Table (*table)(const cpu::Uarch& part);
 };
 
-constexpr std::array<Topic, 6> kTopics = {{{"events", list_events},
+constexpr std::array<Topic, 7> kTopics = {{{"events", list_events},
+                                           {"metrics", list_metrics},
                                            {"uarchs", list_uarchs},
                                            {"msrs", list_msrs},
                                            {"params", list_params},
@@ -39,7 +40,7 @@ const Topic& topic(const std::vector<std::string>& words) {
 
 Syntax list_syntax() {
   Syntax syntax{.command = "list",
-                .usage = "[options] events|uarchs|msrs|params|syscalls|instructions",
+                .usage = "[options] events|metrics|uarchs|msrs|params|syscalls|instructions",
                 .summary = "Prints what the simulator knows."};
   add_part_options(syntax.options);
   syntax.options.add_options()("json", "an array of objects instead of columns");

@@ -7,6 +7,7 @@
 #include "models/cpu/op_table.h"
 #include "models/lbr/lbr.h"
 #include "models/pmu/events.h"
+#include "models/pmu/metrics.h"
 #include "sim/base/msr_bus.h"
 #include "sim/machine/hub.h"
 #include "sim/user/syscall_table.h"
@@ -46,6 +47,20 @@ Table list_events(const cpu::Uarch& part) {
     if (event.exists(list)) {
       table.rows.push_back(event_row(event.name, event, list, std::string(event.description)));
     }
+  }
+  return table;
+}
+
+Table list_metrics(const cpu::Uarch& part) {
+  const EventList list = part.pmu.events;
+  Table table{.columns = {"name", "level", "parent", "threshold", "state", "description"}, .rows = {}};
+  for (const pmu::Metric& metric : pmu::metrics()) {
+    if ((metric.lists & pmu::only(list)) == 0) continue;
+    const auto missing = pmu::evaluate(metric, list, FactCounts()).missing;
+    table.rows.push_back({std::string(metric.name), std::to_string(metric.level), std::string(metric.parent),
+                          fmt::format("{:.0f}%", 100 * metric.threshold),
+                          missing ? fmt::format("waits for {}", name_of(*missing)) : "supplied",
+                          std::string(metric.description)});
   }
   return table;
 }

@@ -7,6 +7,8 @@ namespace lastbranch::cli {
 
 /// perf's names first, then the part's own events.
 [[nodiscard]] Table list_events(const cpu::Uarch& part);
+/// The part's top-down metrics.
+[[nodiscard]] Table list_metrics(const cpu::Uarch& part);
 [[nodiscard]] Table list_uarchs(const cpu::Uarch& part);
 [[nodiscard]] Table list_msrs(const cpu::Uarch& part);
 /// The fields of the part's record and their values.

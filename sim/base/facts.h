@@ -102,6 +102,10 @@ enum class Ev : u16 {
   kUopsVectorWidthMismatch,
   kUopsExecuted,  ///< unfused
   kUopsExecutedNoPort5,
+  kCyclesExecuted1,  ///< with at least one uop executed
+  kCyclesExecuted2,
+  kCyclesExecuted3,
+  kCyclesExecuted4,
   kUopsExecutedX87,
   kUopsRetired,   ///< unfused
   kSlotsRetired,  ///< retirement slots used
@@ -291,6 +295,7 @@ enum class Ev : u16 {
   kLengthDecoderRegen,
   kMicrocodeBusy,
   kUopsDecoder0,
+  kDecoder0Cycles,  ///< with a uop from it
   kUopsDecodedMs,
   kUopsDecoded,
   kEspFolding,
@@ -319,8 +324,9 @@ inline constexpr auto kEvNames = std::to_array<std::string_view>({
     "exec_misp_indirect_calls", "exec_misp_returns", "decoded_branches", "missed_call_returns", "resteers",
     "resteers_bad_target", "resteers_force_iq", "bpu_clears_early", "bpu_clears_late", "uops_issued",
     "uops_issued_fused", "uops_flags_merge", "uops_slow_lea", "uops_single_mul", "uops_vector_width_mismatch",
-    "uops_executed", "uops_executed_no_port5", "uops_executed_x87", "uops_retired", "slots_retired",
-    "uops_macro_fused", "uops_heavy", "uops_microcode_retired", "slots_frontend_bound", "slots_backend_bound",
+    "uops_executed", "uops_executed_no_port5", "cycles_executed1", "cycles_executed2", "cycles_executed3",
+    "cycles_executed4", "uops_executed_x87", "uops_retired", "slots_retired", "uops_macro_fused",
+    "uops_heavy", "uops_microcode_retired", "slots_frontend_bound", "slots_backend_bound",
     "slots_bad_speculation", "slots_mispredict", "slots_machine_clear", "slots_fast_clear",
     "slots_memory_bound", "slots_fetch_latency", "slots_heavy", "slots_allocation", "slots_memory_scheduler",
     "slots_non_memory_scheduler", "slots_serialization", "slots_registers", "slots_reorder_buffer",
@@ -356,8 +362,8 @@ inline constexpr auto kEvNames = std::to_array<std::string_view>({
     "dsb_to_mite_cycles", "dsb_fill_exceeded", "dsb_fill_other", "icache_hits", "icache_misses",
     "icache_data_stalls", "icache_tag_hits", "icache_tag_misses", "icache_tag_stalls",
     "icache_tag_stalls_in_use", "icache_tag_stalls_isb", "lcp_stalls", "instruction_queue_full",
-    "length_decoder_mru", "length_decoder_regen", "microcode_busy", "uops_decoder0", "uops_decoded_ms",
-    "uops_decoded", "esp_folding", "esp_sync"
+    "length_decoder_mru", "length_decoder_regen", "microcode_busy", "uops_decoder0", "decoder0_cycles",
+    "uops_decoded_ms", "uops_decoded", "esp_folding", "esp_sync"
 });
 // clang-format on
 static_assert(kEvNames.size() == kEvCount);

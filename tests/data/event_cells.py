@@ -24,7 +24,7 @@ def main() -> int:
             continue
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
         if name != "event":
-            print(",".join([group, priority, name, *("" if cell == "–" else cell for cell in cells)]))
+            print(",".join([group, priority, name, *("" if cell == "\u2013" else cell for cell in cells)]))
         elif not parts:
             parts = cells
             print(",".join(["group", "priority", "event", *parts]))
