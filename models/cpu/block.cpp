@@ -160,7 +160,8 @@ BlockCache::~BlockCache() = default;
 Block* BlockCache::find(Cpu& c, bool single) {
   u64 paddr = 0;
   if (!fetch_translate(c, c.rip, paddr)) return nullptr;
-  const u32 m = (c.cpl == 3 ? mode::kUser : 0) | (single ? mode::kSingle : 0) | c.gates |
+  const u32 m = (c.cpl == 3 ? mode::kUser : c.cpl != 0 ? mode::kMiddle : 0) |
+                (single ? mode::kSingle : 0) | c.gates |
                 (u32{c.walker->tag()} << mode::kTagShift);
   const auto it = blocks_.find({c.rip, paddr, m});
   Block* b = it != blocks_.end() ? it->second : build(c, paddr, m);

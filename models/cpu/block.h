@@ -25,6 +25,7 @@ inline constexpr u32 kUser = 1 << 0;    ///< decoded for CPL 3
 inline constexpr u32 kSingle = 1 << 1;  ///< one instruction only, all its flags written
 inline constexpr u32 kGuest = 1 << 2;   ///< VMX non-root operation
 // Bits 3-6 are gate:: bits (cpu.h).
+inline constexpr u32 kMiddle = 1 << 7;  ///< CPL 1 or 2: supervisor pages, yet counted as user
 inline constexpr u32 kTagShift = 16;    ///< address-space tag above
 }  // namespace mode
 
@@ -56,7 +57,7 @@ struct Block {
   [[nodiscard]] Insn* code() { return reinterpret_cast<Insn*>(this + 1); }
   [[nodiscard]] const Insn* code() const { return reinterpret_cast<const Insn*>(this + 1); }
   [[nodiscard]] Ctx context() const {
-    return context_of((mode & mode::kUser) != 0 ? 3 : 0, (mode & mode::kGuest) != 0);
+    return context_of((mode & (mode::kUser | mode::kMiddle)) != 0 ? 3 : 0, (mode & mode::kGuest) != 0);
   }
 };
 static_assert(alignof(Block) <= 16 && sizeof(Block) % alignof(Insn) == 0);

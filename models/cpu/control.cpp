@@ -19,6 +19,9 @@ void retire_intercepted(Cpu& c, u32 facts) {
 
 void set_cpl(Cpu& c, u8 cpl) {
   const std::size_t bank = cpl == 3 ? 1 : 0;
+  // The supervisor's jump cache knows the blocks of one of its levels only.
+  if (cpl != 3 && std::exchange(c.last_supervisor_cpl, cpl) != cpl)
+    std::fill_n(c.jump_banks[0], kJumpSlots, JumpEntry{});
   c.cpl = cpl;
   c.tlb = c.tlb_banks[bank];
   c.jumps = c.jump_banks[bank];

@@ -135,6 +135,7 @@ struct Cpu {
   Exit exit = Exit::kLimit;
   Sensitive sensitive = Sensitive::kCpuid;
   bool single = false;       ///< executing one instruction alone: stores into code are allowed
+  bool end_run = false;      ///< set by a device that is written: the run ends behind the instruction
   bool branched = false;     ///< kStep: the instruction took a branch
   bool trap_like = false;    ///< kFault: the instruction completed, RIP is reported behind it (INT3)
   const Insn* at = nullptr;  ///< kFault, kSingle: the instruction that did not complete
@@ -179,6 +180,7 @@ struct Cpu {
 
   // System state.
   u8 cpl = 3;  ///< changed by set_cpl() (control.h)
+  u8 last_supervisor_cpl = 0;  ///< whose blocks the supervisor's jump cache has
   bool has_system = false;  ///< a cpu::System is attached: system instructions leave with kSystem
   u32 gates = 0;            ///< gate:: bits
   u64 breakpoints = 0;      ///< not 0: DR7 enables an instruction breakpoint, instructions run one by one

@@ -261,6 +261,28 @@ TEST(SystemDelivery, memory_and_code_are_seen_alike_from_both_privileges) {
   EXPECT_EQ(m.ledger.total(Ev::kFarBranches, Ctx::kHostUser), 51u);
 }
 
+/// The same code at CPL 0 and 1: counted as USR and OS have it, announced with the level it ran at.
+TEST(SystemDelivery, levels_one_and_two_count_as_user) {
+  for (const u8 cpl : {u8{1}, u8{2}}) {
+    SupervisorMachine m;
+    const std::vector<u8> loop = {0x31, 0xc0, 0x75, 0x02, 0xeb, 0x00, 0x48, 0x8d, 0x05, 1, 0, 0, 0, 0xff, 0xe0};
+    for (const u8 level : {u8{0}, cpl, u8{0}, cpl}) {
+      m.core.fold();
+      set_cpl(m.c, level);
+      m.c.rip = kCodeAt;
+      m.load(loop);
+      const u64 before = m.ledger.total(Ev::kInstructions, level == 0 ? Ctx::kHostKernel : Ctx::kHostUser);
+      m.core.run(6);
+      EXPECT_EQ(m.ledger.total(Ev::kInstructions, level == 0 ? Ctx::kHostKernel : Ctx::kHostUser) - before, 6u);
+      EXPECT_EQ(m.last().cpl_from, level);
+    }
+    m.enter_user();
+    m.load({0x90});
+    m.core.run(1);
+    EXPECT_EQ(m.ledger.total(Ev::kInstructions, Ctx::kHostUser), 13u);
+  }
+}
+
 /// A store by one privilege into code that the other has run.
 TEST(SystemDelivery, code_written_at_one_privilege_is_decoded_anew_at_the_other) {
   SupervisorMachine m;
