@@ -60,6 +60,9 @@ struct Parts {
     return true;
   }
   [[nodiscard]] std::span<const Part> all() const { return {part, n}; }
+  [[nodiscard]] bool hits_device() const {
+    return std::ranges::any_of(all(), [](const Part& p) { return p.t.mmio; });
+  }
   [[nodiscard]] bool hits_code(Cpu& c) const {
     for (const Part& p : all()) {
       if (!p.t.mmio && (c.memory->code(p.t.page).granules & granules(p.offset, p.size)) != 0) return true;
@@ -111,9 +114,20 @@ void write_parts(Cpu& c, const Parts& parts, u8* from) {
   }
 }
 
+/// A device of a supervisor's machine is accessed at a definite time, and what it then wants comes right behind
+/// the instruction.
+bool open_device(Cpu& c, const Parts& parts) {
+  return c.single || !c.has_system || !parts.hits_device() || demand_single(c);
+}
+
+bool open_load(Cpu& c, u64 va, u32 size, Parts& parts) {
+  return parts.open(c, va, size, Access::kRead) && open_device(c, parts);
+}
+
 bool open_store(Cpu& c, u64 va, u32 size, Parts& parts) {
   if (!parts.open(c, va, size, Access::kWrite)) return false;
-  return !parts.hits_code(c) || c.single || demand_single(c);
+  if (parts.hits_code(c) && !c.single) return demand_single(c);
+  return open_device(c, parts);
 }
 
 /// A TLB entry that stands for one execution of one instruction.
@@ -144,7 +158,7 @@ class Alone {
     LASTBRANCH_ASSERT(n_ < 2 && size <= 16, "access of {} bytes, {} accesses before it", size, n_);
     const bool is_store = miss == Miss::kStore;
     Parts parts;
-    if (is_store ? !open_store(c_, va, size, parts) : !parts.open(c_, va, size, Access::kRead)) return false;
+    if (is_store ? !open_store(c_, va, size, parts) : !open_load(c_, va, size, parts)) return false;
     auto& table = is_store ? c_.tlb->write : c_.tlb->read;
     Temporary& t = temporary_[n_];
     t = {&table[TlbBank::slot(va)], table[TlbBank::slot(va)], va, size, nullptr};
@@ -230,7 +244,7 @@ void raise(Cpu& c, const Fault& fault) {
 
 const u8* slow_load(Cpu& c, u64 va, u32 size) {
   Parts parts;
-  if (!parts.open(c, va, size, Access::kRead)) return nullptr;
+  if (!open_load(c, va, size, parts)) return nullptr;
   read_parts(c, parts, c.scratch.data());
   if (parts.n == 1) remember(c, va, parts.part[0].t, false);
   return c.scratch.data();

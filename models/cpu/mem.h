@@ -14,7 +14,7 @@
 namespace lastbranch::cpu {
 
 /// Copies `size` bytes (1..64) at `va` into Cpu::scratch; nullptr when that faults (the fault is pending
-/// then).
+/// then) or must be done alone.
 const u8* slow_load(Cpu& c, u64 va, u32 size);
 /// Writes `size` bytes (1..64) of Cpu::scratch to `va`, all or nothing; false when it faults or must be done
 /// alone.

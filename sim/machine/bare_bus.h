@@ -23,18 +23,12 @@ class BareBus final : public BusAccess {
   bool write(u64 paddr, std::span<const u8> data) override {
     if (!lapic_.decodes(paddr)) return platform_ != nullptr && platform_->write(paddr, data);
     lapic_.write_page(paddr & ~kPageMask, data);
-    end_run();
+    // It may have made an interrupt due, or moved the next deadline: the hart has to look.
+    cpu_.end_run = true;
     return true;
   }
 
  private:
-  /// The write may have made an interrupt due, or moved the next deadline: the hart has to look. No further
-  /// block fits into a budget of 0, so the run ends with the one that is being executed.
-  void end_run() {
-    cpu_.clock_end -= static_cast<u64>(cpu_.left);
-    cpu_.left = 0;
-  }
-
   cpu::Lapic& lapic_;
   cpu::Cpu& cpu_;
   BusAccess* platform_ = nullptr;

@@ -1,41 +1,22 @@
-// A REP string instruction that is interrupted: RIP pushed and FROM are the instruction itself, its
-// iterations are no records.
+// A REP string instruction that is left in the middle, here by a fault of its ninth iteration: RIP pushed and
+// FROM are the instruction itself, its iterations are no records.
 #include "common.inc"
 begin
-  x2apic_on
-  handler 0x40, on_timer
-  write_msr MSR_X2APIC_LVT_TIMER, 0x40
-  write_msr MSR_X2APIC_DIVIDE, 0xb
+  handler 13, on_gp
   lbr_on
-  lea rdi, [rip + buffer]
-  mov rbx, 4096
-  write_msr MSR_X2APIC_INITIAL, 2
-  sti
-  mov rcx, rbx
+  movabs rdi, 0x7ffffffffff8
+  mov ecx, 100
 f_rep:
   rep stosb
-after_rep:
-  .rept 3000
-  nop
-  .endr
   exit 99
-done:
+on_gp:
+  mov rbx, rcx
+  mov rbp, rdi
   debugctl 0
   save_lbr
-  expect_lbr 1, 0, r_timer, done
-  expect_eq 2, "qword ptr [rip + lbr_to + 8]", "offset on_timer"
-  expect_eq_reg 3, "qword ptr [rip + lbr_from + 8]", "qword ptr [rip + seen]"
-  expect_lbr 4, 2, 0, 0
+  expect_lbr 1, 0, f_rep, on_gp
+  expect_lbr 2, 1, 0, 0
+  expect_eq 3, rbx, 92
+  expect_eq 4, rbp, 0x800000000000
+  expect_eq 5, "qword ptr [rsp + 8]", "offset f_rep"
   pass
-on_timer:
-  mov rax, [rsp]
-  mov [rip + seen], rax
-  mov [rip + seen + 8], rcx
-  eoi
-  lea rax, [rip + done]
-  mov [rsp], rax
-r_timer:
-  iretq
-.bss
-buffer: .skip 4096
-.text

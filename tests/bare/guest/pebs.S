@@ -2,13 +2,14 @@
 // and the threshold raises a PMI.
 #include "common.inc"
 .equ RECORD, 200
+#define EVENT_NEAR_TAKEN 0x20c4
 begin
   x2apic_on
   handler 0x40, on_pmi
   global_ctrl 0
   write_msr MSR_X2APIC_LVT_PMI, 0x40
   write_msr MSR_DS_AREA, "offset ds_area"
-  write_msr MSR_PERFEVTSEL0, EVENT_BRANCHES | EVTSEL_OS | EVTSEL_EN
+  write_msr MSR_PERFEVTSEL0, EVENT_NEAR_TAKEN | EVTSEL_OS | EVTSEL_EN
   write_msr MSR_PMC0, 0xffffffff
   write_msr MSR_PEBS_ENABLE, 1
   movabs rbx, 0x1122334455667788
@@ -45,7 +46,7 @@ on_pmi:
   expect_eq 7, "qword ptr [rip + records + 0x50]", 0x8877665544332211
   expect_eq 8, "qword ptr [rip + records + 0x90]", 1
   read_msr MSR_GLOBAL_STATUS
-  expect_bits 9, rax, 1 << 62, 1 << 62
+  expect_bits 9, rax, (1 << 62) | 1, 1 << 62
   expect_eq 10, "qword ptr [rbp]", "offset b_5"
   expect_msr 11, MSR_X2APIC_LVT_PMI, 0x10040
   pass

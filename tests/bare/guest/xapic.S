@@ -9,9 +9,8 @@ begin
   mov dword ptr [rbx + 0xf0], 0x1ff
   sti
   mov dword ptr [rbx + 0x300], 0x40041
-  .rept 64
-  nop
-  .endr
+after_ipi:
+  expect_eq 6, "qword ptr [rip + seen]", "offset after_ipi"
   expect_eq 2, rbp, 0x200
   mov eax, [rbx + 0x120]
   expect_eq 3, rax, 0
@@ -27,9 +26,21 @@ begin
   mov eax, [rbx + 0x340]
   expect_eq 4, rax, 0x10042
   expect_eq 5, r12, 7
+  // The timer starts with the store to its initial count: exactly 34 core clocks a tick at 3.4 GHz.
+  mov dword ptr [rbx + 0x3e0], 0xb
+  rdtsc
+  mov dword ptr [rbx + 0x380], 100
+  .rept 33
+  nop
+  .endr
+  mov eax, [rbx + 0x390]
+  expect_eq 7, rax, 99
+  mov eax, [rbx + 0x390]
   pass
 on_ipi:
   // Vector 41H is bit 1 of the third doubleword of ISR.
+  mov rax, [rsp]
+  mov [rip + seen], rax
   mov ebp, [rbx + 0x120]
   shl ebp, 8
   mov dword ptr [rbx + 0xb0], 0
