@@ -31,6 +31,7 @@ inline constexpr Uarch kLionCove = [] {
   u.pmu.pebs_format = 6;
   u.pmu.pebs_counters = 0x3ff | fixed_bits(4);
   u.pmu.events = EventList::kArchitectural;
+  u.pmu.frontend_msr = false;  // its selectors are part of the list of events
   u.leaves.gp_counters = 8;
   u.leaves.arch_events = 13;
   u.leaves.absent_events = 0x280;
