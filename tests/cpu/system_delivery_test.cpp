@@ -65,7 +65,7 @@ TEST(SystemDelivery, ist_and_trap_gates_do_as_they_say) {
   EXPECT_EQ(m.c.flags() & rflags::kIF, rflags::kIF);
 }
 
-/// Rows: lbr-6-fault, lbr-6-interrupt, lbr-6-int-n, lbr-6-iret
+// Rows: lbr-6-fault, lbr-6-interrupt, lbr-6-int-n
 TEST(SystemDelivery, records_and_counts_follow_the_kind_of_event) {
   struct Case {
     std::vector<u8> code;
@@ -107,6 +107,7 @@ TEST(SystemDelivery, records_and_counts_follow_the_kind_of_event) {
   }
 }
 
+// Rows: lbr-6-db
 TEST(SystemDelivery, int_n_needs_the_gates_privilege_and_int1_does_not) {
   struct Case {
     std::vector<u8> code;

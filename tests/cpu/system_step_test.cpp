@@ -50,7 +50,7 @@ TEST(SystemStep, the_instruction_that_sets_tf_is_not_trapped) {
   EXPECT_EQ(m.frame(0), kCodeAt + 2);
 }
 
-/// Rows: lbr-8-btf
+// Rows: lbr-8-btf
 TEST(SystemStep, btf_traps_only_after_taken_branches) {
   SupervisorMachine m;
   m.debug.value = debugctl::kBtf | debugctl::kLbr;
@@ -109,7 +109,42 @@ TEST(SystemStep, a_load_of_ss_loses_the_trap) {
   EXPECT_EQ(m.frame(0), kCodeAt + 3);
 }
 
-/// Rows: lbr-6-trap-after-branch
+// Rows: lbr-6-db
+TEST(SystemStep, btf_and_lbr_go_off_before_the_handler_and_the_delivery_is_no_record) {
+  SupervisorMachine m;
+  m.debug.value = debugctl::kBtf | debugctl::kLbr | debugctl::kTr | debugctl::kBts;
+  m.c.set_flags(rflags::kTF);
+  m.load({0xeb, 0x00});
+  EXPECT_EQ(until_debug(m), 1u);
+  EXPECT_EQ(m.debug.value, debugctl::kTr | debugctl::kBts);
+  ASSERT_EQ(m.log.branches.size(), 1u);
+  EXPECT_EQ(m.last().kind, BranchKind::kRelJmp);
+}
+
+// Rows: lbr-6-interrupt-after-branch
+TEST(SystemStep, an_interrupt_behind_a_branch_comes_from_its_target) {
+  SupervisorMachine m;
+  m.load({0xeb, 0x10});
+  m.step();
+  m.system.deliver(Event::interrupt(0x44));
+  ASSERT_EQ(m.log.branches.size(), 2u);
+  EXPECT_EQ(m.log.branches[0].to, kCodeAt + 0x12);
+  EXPECT_EQ(m.log.branches[1].from, kCodeAt + 0x12);
+  EXPECT_EQ(m.log.branches[1].to, handler(0x44));
+}
+
+// Rows: lbr-6-serialising
+TEST(SystemStep, serialising_instructions_are_no_transfers) {
+  SupervisorMachine m;
+  m.c.r[kRcx] = 0xc0000103;
+  m.load({0x0f, 0x20, 0xdb, 0x0f, 0x22, 0xdb, 0x0f, 0x09, 0x31, 0xd2, 0x0f, 0x30, 0xf4});
+  EXPECT_EQ(m.run(), System::Next::kHalted);
+  EXPECT_TRUE(m.log.branches.empty());
+  EXPECT_EQ(m.ledger.total(Ev::kInstructions), 6u);
+  EXPECT_EQ(m.ledger.total(Ev::kBranches), 0u);
+}
+
+// Rows: lbr-6-trap-after-branch
 TEST(SystemStep, a_fault_at_a_branchs_target_is_a_second_record) {
   SupervisorMachine m;
   m.load({0xeb, 0x02, 0x90, 0x90, 0x0f, 0x0b});  // jmp to ud2

@@ -18,7 +18,7 @@ void expect_record(const SupervisorMachine& m, BranchKind kind, u64 from, u64 to
   EXPECT_EQ(m.last().cpl_to, cpl_to);
 }
 
-/// Rows: lbr-6-syscall, lbr-6-sysret
+// Rows: lbr-6-syscall, lbr-6-sysret
 TEST(SystemTransfer, syscall_and_sysret_go_there_and_back) {
   SupervisorMachine m;
   m.c.efer |= efer::kSce;
@@ -80,6 +80,7 @@ TEST(SystemTransfer, system_calls_that_are_not_set_up_fault) {
   }
 }
 
+// Rows: lbr-6-syscall, lbr-6-sysret
 TEST(SystemTransfer, sysenter_and_sysexit_go_there_and_back) {
   SupervisorMachine m;
   m.c.sysenter_cs = kKernelCode;
@@ -121,6 +122,7 @@ void put_frame(SupervisorMachine& m, u64 rip, u64 cs, u64 flags, u64 rsp, u64 ss
   for (unsigned k = 0; k < 5; ++k) m.poke<u64>(kKernelStack - 40 + 8 * k, words[k]);
 }
 
+// Rows: lbr-6-sysret, lbr-6-far-set
 TEST(SystemTransfer, iret_returns_to_the_user) {
   SupervisorMachine m;
   m.c.selector[kDs] = kKernelData;
@@ -203,7 +205,7 @@ TEST(SystemTransfer, iret_opens_nmis_again) {
   EXPECT_EQ(m.c.rip, kCodeAt);
 }
 
-/// Rows: lbr-6-far
+// Rows: lbr-6-far
 TEST(SystemTransfer, far_jumps_calls_and_returns_stay_at_their_privilege) {
   SupervisorMachine m;
   m.c.r[kRdi] = kOperands;
