@@ -87,7 +87,8 @@ class Core {
   [[nodiscard]] Cpu& cpu() { return cpu_; }
   [[nodiscard]] const Cpu& cpu() const { return cpu_; }
 
-  /// Executes at most `limit` instructions, exactly `limit` unless something else ends the run. On kFault,
+  /// Executes at most `limit` instructions, exactly `limit` unless something else ends the run (a device with
+  /// Cpu::end_run, too, by kLimit). On kFault,
   /// kIntercept and kSystem, Cpu::rip is the instruction concerned, which has not retired. The ledger is folded when it
   /// returns.
   RunResult run(u64 limit) {
@@ -95,6 +96,7 @@ class Core {
     const u64 before = c.retired();
     c.left = static_cast<i64>(limit);
     c.clock_end = before + limit;
+    c.end_run = false;
     {
       const HostMxcsr mxcsr(c);
       loop();
@@ -124,7 +126,7 @@ class Core {
   void loop() {
     Cpu& c = cpu_;
     c.link_from = nullptr;
-    while (c.left > 0) {
+    while (c.left > 0 && !c.end_run) {
       if (((c.system_flags & rflags::kTF) | c.breakpoints) != 0) [[unlikely]] {
         if (!step()) return;
         continue;
