@@ -1,9 +1,7 @@
 // The PEBS assist into the buffer of the DS save area.
-#include <bit>
-#include <cstring>
-
 #include "models/pmu/pebs.h"
 #include "models/pmu/pebs_bits.h"
+#include "models/pmu/pebs_part.h"
 
 namespace lastbranch::pmu {
 namespace {
@@ -24,13 +22,6 @@ bool read(GuestMemory& memory, u64 linear, auto& value) {
 
 bool write(GuestMemory& memory, u64 linear, u64 value) {
   return memory.write(linear, {reinterpret_cast<const u8*>(&value), sizeof value});
-}
-
-/// Where the reset value of a counter is: formats up to 4 have room for 8 general counters, later for 32.
-u64 reset_slot(unsigned format, CounterBit counter) {
-  const u64 general_slots = format <= 4 ? 8 : 32;
-  const u64 slot = counter < kFixed ? counter : general_slots + counter - kFixed;
-  return ds::kPebsReset + 8 * slot;
 }
 
 }  // namespace
@@ -95,7 +86,7 @@ void Pebs::assist_ds(u64 served) {
 void Pebs::reload_from_ds(u64 served) {
   for_each_bit(served, [&](CounterBit c) {
     u64 value = 0;
-    if (read(*ports_.memory, ports_.ds->base() + reset_slot(layout_.format, c), value)) {
+    if (read(*ports_.memory, ports_.ds->base() + pebs_reset_slot(layout_.format, c), value)) {
       ports_.counters->reload(c, value);
     } else {
       ++lost_.inaccessible;
