@@ -40,6 +40,11 @@ def sha256(tmp_path: Path) -> list[str]:
         ("-b", "-c", "10007", "--raw-lbr"),
         ("-b", "-c", "30011", "--uarch", "nehalem"),
         ("-b", "-c", "30011", "--lbr-depth", "8"),
+        ("-j", "any_call,u", "-c", "10007", "--uarch", "haswell"),
+        ("-j", "stack", "-e", "br_inst_retired.near_taken:upp", "-c", "1009"),
+        ("-j", "cond,save_type,u", "-c", "30011", "--uarch", "sapphirerapids"),
+        ("-j", "any,hw_index,u", "-c", "30011", "--skid", "100"),
+        ("-b", "-e", "br_inst_retired.near_taken:upp", "-c", "1009", "--pebs"),
         ("-c", "10007"),
     ],
     ids=" ".join,
@@ -150,3 +155,93 @@ def test_script_reports_a_full_disk(tmp_path: Path) -> None:
     done = lastbranch("script", "-i", data, "-o", "/dev/full")
     assert done.returncode == 1
     assert words(done) == "lastbranch: /dev/full: cannot be written: No space left on device\n"
+
+
+BRANCH = re.compile(r"0x([0-9a-f]+)/0x([0-9a-f]+)/")
+
+
+def stacks(data: Path) -> list[tuple[int, list[tuple[int, int]]]]:
+    """(IP, branches newest first) of every sample."""
+    text = succeed(tool("perf"), "script", "-F", "ip,brstack", "-i", data).decode()
+    rows = []
+    for line in text.splitlines():
+        ip, _, branches = line.strip().partition(" ")
+        rows.append((int(ip, 16), [(int(a, 16), int(b, 16)) for a, b in BRANCH.findall(branches)]))
+    return rows
+
+
+@pytest.mark.parametrize("period", ["1", "1009"])
+def test_a_precise_sample_is_the_instruction_that_overflows(period: str, tmp_path: Path) -> None:
+    program = [busybox(), "true"]
+    common = ("-b", "-e", "br_inst_retired.near_taken:upp", "-c", period)
+    data = record(*common, program=program, cwd=tmp_path)
+    rows = stacks(data)
+    counted = lastbranch("stat", "-x,", "-e", "br_inst_retired.near_taken:u", "--", *program)
+    assert len(rows) == int(words(counted).split(",")[0]) // int(period)
+    # The newest record is the branch whose retirement overflowed the counter.
+    assert all(branches[0][0] == ip for ip, branches in rows if branches)
+
+
+def test_skid_moves_samples_that_are_not_precise(tmp_path: Path) -> None:
+    program = [busybox(), "true"]
+    taken = "br_inst_retired.near_taken:u"
+    exact = stacks(record("-b", "-e", taken, "-c", "97", program=program, cwd=tmp_path))
+    late = stacks(record("-b", "-e", taken, "-c", "97", "--skid", "50", program=program, cwd=tmp_path))
+    precise = stacks(
+        record("-b", "-e", taken + "pp", "-c", "97", "--skid", "50", program=program, cwd=tmp_path)
+    )
+    assert len(exact) == len(precise) and abs(len(late) - len(exact)) <= 1
+    assert all(branches[0][1] == ip for ip, branches in exact)
+    assert sum(branches[0][1] == ip for ip, branches in late) < len(late) / 2
+    assert all(branches[0][0] == ip for ip, branches in precise)
+
+
+def test_pebs_samples_the_next_branch_after_the_overflow(tmp_path: Path) -> None:
+    program = [busybox(), "true"]
+    common = ("-b", "-e", "br_inst_retired.near_taken:upp")
+    # A counter that starts at -100 overflows at the 100th branch, and PEBS takes the 101st.
+    pebs = stacks(record(*common, "-c", "100", "--pebs", program=program, cwd=tmp_path))
+    exact = stacks(record(*common, "-c", "101", program=program, cwd=tmp_path))
+    assert pebs[:-1] == exact[: len(pebs) - 1]
+    assert len(pebs) == len(exact) > 20
+
+
+FILTERED = (
+    ("any", {"COND", "UNCOND", "IND", "CALL", "IND_CALL", "RET"}),
+    ("any_call", {"CALL", "IND_CALL"}),
+    ("any_ret", {"RET"}),
+    ("call", {"CALL"}),
+    ("ind_call", {"IND_CALL"}),
+    ("ind_jmp", {"IND"}),
+    ("cond", {"COND"}),
+    ("cond,any_ret", {"COND", "RET"}),
+    ("stack", {"CALL", "IND_CALL"}),
+)
+
+
+@pytest.mark.parametrize("uarch", ["nehalem", "haswell", "skylake", "sapphirerapids"])
+def test_filters_keep_what_they_name(uarch: str, tmp_path: Path) -> None:
+    depth = {"nehalem": 16, "haswell": 16}.get(uarch, 32)
+    for filters, kinds in FILTERED:
+        if filters == "stack" and uarch == "nehalem":
+            continue
+        options = ("-j", filters + ",save_type,u", "-e", "cycles:u", "-c", "3001", "--uarch", uarch)
+        data = record(*options, program=[busybox(), "ls", "/"], cwd=tmp_path)
+        text = succeed(tool("perf"), "script", "-F", "ip,brstack", "-i", data).decode()
+        found = set(re.findall(r"/([A-Z_]+)\b", text)) - {"P", "M", "X", "A"}
+        assert found == kinds or (filters == "any" and found >= kinds), filters
+        lengths = {len(BRANCH.findall(line)) for line in text.splitlines()}
+        # Nehalem records jumps with the calls, and software drops them afterwards.
+        rare = filters in ("stack", "ind_jmp", "ind_call") or (uarch == "nehalem" and filters != "any")
+        assert max(lengths) == depth or rare, filters
+
+
+def test_more_sampling_events_than_counters_are_refused(tmp_path: Path) -> None:
+    events = ",".join(
+        f"br_inst_retired.{e}:u"
+        for e in ("near_taken", "near_call", "near_return", "conditional", "not_taken")
+    )
+    done = lastbranch("record", "-e", events, "-c", "1000", "--", busybox(), "true", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "fit on the counters" in words(done)
+    assert not list(tmp_path.iterdir())

@@ -115,3 +115,49 @@ def test_a_full_disk_is_reported() -> None:
     done = lastbranch("stat", "-o", "/dev/full", "--", busybox(), "true")
     assert done.returncode == 1
     assert words(done) == "lastbranch: /dev/full: cannot be written: No space left on device\n"
+
+
+MANY = ",".join(
+    f"{e}:u"
+    for e in (
+        "instructions",
+        "cycles",
+        "branches",
+        "br_inst_retired.near_taken",
+        "br_inst_retired.near_call",
+        "br_inst_retired.near_return",
+        "br_inst_retired.conditional",
+        "mem_inst_retired.all_loads",
+        "mem_inst_retired.all_stores",
+    )
+)
+
+
+def rows(done_words: str) -> dict[str, tuple[int, float]]:
+    """(value, percent) by event of -x output."""
+    split = [line.split(",") for line in done_words.splitlines()]
+    return {row[2]: (int(row[0]), float(row[4])) for row in split}
+
+
+def test_more_events_than_counters_take_turns_and_say_so(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"a few words\n" * 400_000)
+    program = ("--", busybox(), "sha256sum", str(tmp_path / "text"))
+    shared = rows(words(lastbranch("stat", "-x,", "-e", MANY, *program)))
+    at_once = rows(words(lastbranch("stat", "-x,", "--shadow", "-e", MANY, *program)))
+    assert {percent for _, percent in at_once.values()} == {100.0}
+    assert shared["instructions:u"] == at_once["instructions:u"], "fixed counters are nobody else's"
+    assert shared["cycles:u"] == at_once["cycles:u"]
+    turns = {event: percent for event, (_, percent) in shared.items() if percent < 100}
+    assert len(turns) == 7
+    assert sum(turns.values()) == pytest.approx(400, abs=0.1), "four counters for seven events"
+    for event in turns:
+        assert shared[event][0] == pytest.approx(at_once[event][0], rel=0.2)
+    text = words(lastbranch("stat", "-e", MANY, *program))
+    assert len(re.findall(r"\(\d+\.\d\d%\)$", text, re.MULTILINE)) == 7
+
+
+def test_events_that_fit_are_counted_exactly() -> None:
+    four = ",".join(MANY.split(",")[:6])
+    program = ("--", busybox(), "true")
+    on_counters = rows(words(lastbranch("stat", "-x,", "-e", four, *program)))
+    assert on_counters == rows(words(lastbranch("stat", "-x,", "--shadow", "-e", four, *program)))
