@@ -65,6 +65,7 @@ void Pmu::reset(bool init) {
   // INIT leaves counters, selectors and controls; what is on its way to the APIC is lost with it.
   pmi_pending_ = false;
   pmi_requested_ = false;
+  counter_freeze_due_ = false;
   if (init) return;
   std::ranges::fill(evtsel_, 0);
   fixed_ctrl_ = 0;
@@ -92,7 +93,7 @@ void Pmu::limit(Horizon& horizon) const {
     const bool exact = ((precise_ >> c) & 1) != 0 || (pebs_ != nullptr && pebs_->takes(c));
     at(c).limit(horizon, exact);
   });
-  if (pebs_ != nullptr && pebs_->busy()) horizon.within(1);
+  if (counter_freeze_due_ || (pebs_ != nullptr && pebs_->busy())) horizon.within(1);
   if (pmi_pending_) {
     const u64 now = core_cycles();
     horizon.events(pmi_at_ > now ? pmi_at_ - now : 0, std::max(1u, ports_.most_cycles));
@@ -130,6 +131,7 @@ void Pmu::service(u64 eventing_rip) {
     (((precise_ >> c) & 1) != 0 ? now : after_skid) = true;
   });
   in_service_ = false;
+  if (counter_freeze_due_) freeze_counters();
   raise(now || std::exchange(pmi_requested_, false), after_skid);
 }
 

@@ -99,7 +99,9 @@ class Pmu final : public PebsCounters {
   [[nodiscard]] bool precise(CounterBit counter) const override;
   [[nodiscard]] u64 core_cycles() const override;
   [[nodiscard]] u64 perf_metrics() const override { return metrics_; }
-  /// Sets `status` bits, freezes as IA32_DEBUGCTL says, and raises a PMI: now, or at the end of service().
+  /// Sets `status` bits, freezes as IA32_DEBUGCTL says, and raises a PMI: at the end of service() when that
+  /// is going on; else now, but counters, which may be asked in the middle of a run, freeze in the next
+  /// service().
   void request_pmi(u64 status) override;
 
   /// SMI and RSM as far as the PMU takes part: with FREEZE_WHILE_SMM the first clears all enables of
@@ -145,6 +147,8 @@ class Pmu final : public PebsCounters {
   [[nodiscard]] u64 status_bits() const;
   [[nodiscard]] u64 global_ctrl_bits() const;
   [[nodiscard]] u64 inuse() const;
+  void freeze_lbrs();
+  void freeze_counters();
   void freeze();
   [[nodiscard]] bool raises_pmi(CounterBit counter) const;
   /// Counters whose overflow asks for a PMI `now`, or after the skid.
@@ -179,9 +183,10 @@ class Pmu final : public PebsCounters {
   std::array<u64, 64> counted_{};  ///< total() of armed PEBS counters at the last look
 
   bool in_service_ = false;
-  bool pmi_requested_ = false;  ///< by request_pmi() within service()
-  bool pmi_pending_ = false;    ///< on its way
-  u64 pmi_at_ = 0;              ///< core clock at which it arrives
+  bool counter_freeze_due_ = false;  ///< of a PMI that came in the middle of a run
+  bool pmi_requested_ = false;       ///< by request_pmi() within service()
+  bool pmi_pending_ = false;         ///< on its way
+  u64 pmi_at_ = 0;                   ///< core clock at which it arrives
   std::map<u64, u64> unmodelled_;
 };
 

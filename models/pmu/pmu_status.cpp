@@ -48,20 +48,31 @@ bool Pmu::raises_pmi(CounterBit counter) const {
   return (fixedctl::field(fixed_ctrl_, counter - kFixed) & fixedctl::kPmi) != 0;
 }
 
-void Pmu::freeze() {
+void Pmu::freeze_lbrs() {
   if (ports_.debug == nullptr || params_.version < 2) return;
-  const u64 debugctl = ports_.debug->debugctl();
-  const bool lbrs = (debugctl & debugctl::kFreezeLbrsOnPmi) != 0;
-  const bool counters = (debugctl & debugctl::kFreezePerfmonOnPmi) != 0;
+  if ((ports_.debug->debugctl() & debugctl::kFreezeLbrsOnPmi) == 0) return;
   if (params_.freeze == FreezeMode::kStreamlined) {
-    change_status(status_ | (lbrs ? global_status::kLbrFrz : 0) | (counters ? global_status::kCtrFrz : 0));
-    return;
+    change_status(status_ | global_status::kLbrFrz);
+  } else {
+    ports_.debug->legacy_freeze();
   }
-  if (lbrs) ports_.debug->legacy_freeze();
-  if (counters) {
+}
+
+void Pmu::freeze_counters() {
+  counter_freeze_due_ = false;
+  if (ports_.debug == nullptr || params_.version < 2) return;
+  if ((ports_.debug->debugctl() & debugctl::kFreezePerfmonOnPmi) == 0) return;
+  if (params_.freeze == FreezeMode::kStreamlined) {
+    change_status(status_ | global_status::kCtrFrz);
+  } else {
     global_ctrl_ = 0;
     update_running();
   }
+}
+
+void Pmu::freeze() {
+  freeze_lbrs();
+  freeze_counters();
 }
 
 void Pmu::request_pmi(u64 status) {
@@ -69,9 +80,13 @@ void Pmu::request_pmi(u64 status) {
   if (in_service_) {
     // Counters that overflowed at the same instruction share the interrupt.
     pmi_requested_ = true;
-  } else {
-    raise(true, false);
+    return;
   }
+  // In the middle of a run: the branch that asks is the last to be recorded, but what retired up to it is not
+  // in the ledger yet.
+  freeze_lbrs();
+  counter_freeze_due_ = true;
+  deliver();
 }
 
 void Pmu::raise(bool immediately, bool after_skid) {

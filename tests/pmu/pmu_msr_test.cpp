@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "models/cpu/uarch/uarch.h"
+#include "sim/base/ds_area.h"
 #include "tests/pmu/pmu_support.h"
 
 namespace lastbranch::pmu {
@@ -236,6 +237,31 @@ TEST(PmuMsr, rdpmc_takes_the_type_from_the_high_half) {
   EXPECT_FALSE(old.pmu.rdpmc(0x2000'0000).ok());
   EXPECT_FALSE(old.pmu.rdpmc(0x4000'0003).ok());
   EXPECT_FALSE(old.pmu.rdpmc(4).ok());
+}
+
+// Rows: pmu-2.1-ds-area
+TEST(PmuMsr, the_debug_store_address_is_canonical) {
+  DsArea area;
+  MsrBus bus;
+  bus.attach(DsArea::rows(), &area);
+  EXPECT_EQ(bus.read(0x600).value, 0u);
+  for (unsigned bit = 0; bit < 64; ++bit) {
+    const u64 low = u64{1} << bit;
+    EXPECT_EQ(bus.write(0x600, low) == MsrFault::kNone, bit < 47) << bit;
+    EXPECT_EQ(bus.write(0x600, 0 - low) == MsrFault::kNone, bit <= 47) << bit;
+  }
+}
+
+// Rows: pmu-8.3-ht
+TEST(PmuMsr, a_part_whose_sibling_is_off_has_eight_counters) {
+  cpu::Uarch u = cpu::uarch("haswell");
+  cpu::override_field(u, "pmu_gp_counters", 8);
+  TestPmu m(u.pmu);
+  EXPECT_EQ(m.read(msr::kGlobalCtrl), 0xffu);
+  EXPECT_TRUE(m.write(msr::kSelect + 7, kInstructionsEvent | kEnableBoth));
+  m.retire(5);
+  EXPECT_EQ(m.pmu.rdpmc(7).value, 5u);
+  EXPECT_FALSE(m.bus.read(msr::kPmc + 8).ok());
 }
 
 TEST(PmuMsr, parts_that_cannot_be_are_refused) {

@@ -217,10 +217,17 @@ TEST(PmuFreeze, at_the_overflow_or_after_the_skid) {
 TEST(PmuFreeze, buffers_that_reach_their_threshold_freeze_too) {
   TestPmu m(part("skylake"));
   m.debug.value = kFreezeLbrs | kFreezeCounters;
+  m.write(msr::kSelect, kInstructionsEvent | kEnableBoth);
+  // In the middle of a run, whose facts the ledger gets afterwards.
   m.pmu.request_pmi(u64{1} << 62);
-  EXPECT_EQ(m.read(msr::kStatus), u64{1} << 62 | kLbrFrz | kCtrFrz);
   EXPECT_EQ(m.target.pmis, 1u);
   EXPECT_TRUE(m.debug.frozen);
+  m.ledger.add(Ev::kInstructions, 7);
+  m.pmu.service(0);
+  EXPECT_EQ(m.read(msr::kStatus), u64{1} << 62 | kLbrFrz | kCtrFrz);
+  EXPECT_EQ(m.target.pmis, 1u);
+  m.retire(5);
+  EXPECT_EQ(m.pmu.value(0), 7u);
 }
 
 // Rows: pmu-4-arming-31
