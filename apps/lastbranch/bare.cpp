@@ -34,8 +34,8 @@ void add_bare_options(po::options_description& options) {
       ("max-instructions", po::value<std::string>()->value_name("N"),
        "stop after that many instructions")  //
       ("memory", po::value<std::string>()->value_name("SIZE"),
-       "RAM from address 0, in bytes or with K, M, G (default: 128M)")             //
-      ("lbr", "print the last-branch records at the end, newest first")            //
+       "RAM from address 0, in bytes or with K, M, G (default: 128M)")   //
+      ("lbr", "print the last-branch records at the end, newest first")  //
       ("msrs-at-end", "print every model-specific register at the end");
   add_help_option(options);
 }
@@ -94,9 +94,10 @@ std::string ending(const BareMachine& machine, const BareOutcome& outcome, int s
 int bare_command(const std::vector<std::string>& words) {
   Syntax syntax{.command = "bare",
                 .usage = "[options] IMAGE",
-                .summary = "Runs a flat image or an ELF executable at privilege level 0, without an operating "
-                           "system; its exit status is ours, 124 when it halted for ever, 125 after a triple "
-                           "fault.",
+                .summary =
+                    "Runs a flat image or an ELF executable at privilege level 0, without an operating "
+                    "system; its exit status is ours, 124 when it halted for ever, 125 after a triple "
+                    "fault.",
                 .words = Words::kListed};
   add_bare_options(syntax.options);
   const Arguments arguments = parse_arguments(syntax, words);

@@ -12,7 +12,8 @@ namespace {
 /// Highest vector of a bit array, or -1.
 int highest(const std::array<u32, 8>& bits) {
   for (int word = 7; word >= 0; --word) {
-    if (const u32 w = bits[static_cast<std::size_t>(word)]; w != 0) return word * 32 + 31 - std::countl_zero(w);
+    if (const u32 w = bits[static_cast<std::size_t>(word)]; w != 0)
+      return word * 32 + 31 - std::countl_zero(w);
   }
   return -1;
 }
@@ -161,7 +162,8 @@ bool Lapic::addressed(u32 low, u32 destination) const {
 }
 
 std::vector<std::pair<std::string, u64>> Lapic::unmodelled() const {
-  static constexpr const char* kNames[] = {"", "", "SMI", "reserved mode 3", "", "INIT", "start-up", "ExtINT"};
+  static constexpr const char* kNames[] = {"", "",     "SMI",      "reserved mode 3",
+                                           "", "INIT", "start-up", "ExtINT"};
   std::vector<std::pair<std::string, u64>> out;
   for (std::size_t k = 0; k < refused_.size(); ++k) {
     if (refused_[k] != 0) out.emplace_back(std::string("local APIC delivery as ") + kNames[k], refused_[k]);

@@ -146,8 +146,8 @@ class Lapic final : public PmiTarget {
   LapicTimer timer_;
   u64 base_;
   u32 tpr_ = 0, svr_ = 0, ldr_ = 0, dfr_ = 0;
-  u32 esr_ = 0;       ///< as software reads it
-  u32 errors_ = 0;    ///< since ESR was last written
+  u32 esr_ = 0;     ///< as software reads it
+  u32 errors_ = 0;  ///< since ESR was last written
   u32 icr_ = 0, icr_high_ = 0;
   Bits isr_{}, tmr_{}, irr_{};
   std::array<u32, 9> lvt_{};  ///< from CMCI's register on; ICR's two slots are unused

@@ -207,7 +207,8 @@ struct Lapic::Rows {
   }
 
   static MsrDef read_only(ApicReg reg, std::string_view name, u64 reset = 0, u32 count = 1) {
-    MsrDef row{.index = 0x800 + number(reg), .count = count, .name = name, .reset = reset, .present = present};
+    MsrDef row{
+        .index = 0x800 + number(reg), .count = count, .name = name, .reset = reset, .present = present};
     return row;
   }
   template <ApicReg reg>

@@ -19,8 +19,9 @@ bool is_elf(const load::FileReader& file) {
 LoadedImage load_flat(const load::FileReader& file, PhysMem& memory) {
   if (file.size() == 0) throw Error("{}: expected an image, found an empty file", file.name());
   if (!memory.contains(kFlatAddress, file.size())) {
-    throw Error("{}: expected at most {:#x} bytes, as RAM of {:#x} bytes and the address {:#x} allow, found {:#x}",
-                file.name(), memory.size() - kFlatAddress, memory.size(), kFlatAddress, file.size());
+    throw Error(
+        "{}: expected at most {:#x} bytes, as RAM of {:#x} bytes and the address {:#x} allow, found {:#x}",
+        file.name(), memory.size() - kFlatAddress, memory.size(), kFlatAddress, file.size());
   }
   file.read(0, {memory.host(kFlatAddress), file.size()}, "flat image");
   return {kFlatAddress, page_ceil(kFlatAddress + file.size())};
@@ -29,9 +30,10 @@ LoadedImage load_flat(const load::FileReader& file, PhysMem& memory) {
 LoadedImage load_elf(const load::FileReader& file, PhysMem& memory) {
   const load::ElfImage image = load::read_elf(file);
   if (image.position_independent) {
-    throw Error("{}: expected an executable with fixed addresses (ET_EXEC), found a position-independent one: "
-                "link with -static -no-pie",
-                file.name());
+    throw Error(
+        "{}: expected an executable with fixed addresses (ET_EXEC), found a position-independent one: "
+        "link with -static -no-pie",
+        file.name());
   }
   for (const load::Segment& s : image.segments) {
     if (!memory.contains(s.address, s.memory_bytes)) {

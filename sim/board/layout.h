@@ -8,7 +8,7 @@
 namespace lastbranch::board {
 
 inline constexpr u64 kGdtAddress = 0x1000;
-inline constexpr u64 kStackTop = 0x80000;      ///< RSP at the start; nothing is below the GDT's page but it
+inline constexpr u64 kStackTop = 0x80000;       ///< RSP at the start; nothing is below the GDT's page but it
 inline constexpr u64 kFlatAddress = 0x10'0000;  ///< where a flat image is loaded and entered
 /// RAM must end below the APIC's page.
 inline constexpr u64 kMostMemory = 0xfec0'0000;

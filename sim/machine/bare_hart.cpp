@@ -65,7 +65,8 @@ void BareHart::limit_by_bts(Horizon& horizon) {
   constexpr u64 kInterrupting = debugctl::kTr | debugctl::kBts | debugctl::kBtint;
   if ((processor_.hub.lbr.debugctl() & kInterrupting) != kInterrupting) return;
   std::array<u64, 4> buffer{};  // base, index, maximum, threshold
-  if (!system_.memory().read(processor_.ds.base(), {reinterpret_cast<u8*>(buffer.data()), sizeof buffer})) return;
+  if (!system_.memory().read(processor_.ds.base(), {reinterpret_cast<u8*>(buffer.data()), sizeof buffer}))
+    return;
   const u64 room = buffer[3] > buffer[1] ? buffer[3] - buffer[1] : 0;
   horizon.within(std::max<u64>(1, earliest_instruction(room, lbr::Bts::kRecordSize)));
 }
@@ -77,7 +78,8 @@ void BareHart::note_shutdown(cpu::Exit why, u64 rip) {
   // An instruction that faulted has changed nothing: it says why when asked again.
   if (why == cpu::Exit::kSystem && c.rip == rip) fault = system_.execute();
   if (!fault) fault = Fault{.vector = Vector::kDB};
-  reason_ = fmt::format("{} at {:#x}", describe(static_cast<u8>(fault->vector), fault->has_error, fault->error), rip);
+  reason_ = fmt::format("{} at {:#x}",
+                        describe(static_cast<u8>(fault->vector), fault->has_error, fault->error), rip);
 }
 
 void BareHart::deliver() {
@@ -91,7 +93,8 @@ void BareHart::deliver() {
     return;
   }
   system_.deliver(event);
-  if (shut_down()) reason_ = fmt::format("interrupt {} at {:#x}", describe(event.vector), processor_.cpu().rip);
+  if (shut_down())
+    reason_ = fmt::format("interrupt {} at {:#x}", describe(event.vector), processor_.cpu().rip);
 }
 
 void BareHart::idle(u64 cycles) {

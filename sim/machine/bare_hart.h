@@ -2,8 +2,8 @@
 // The hart of the bare board: runs the processor to the next reason to look, lets System execute what is the
 // supervisor's, and delivers NMIs and interrupts between two instructions.
 //
-// Modelled: interrupts at the exact instruction, whether the timer, a PMI, a WRMSR or a store to the xAPIC page
-// made them due. Not: SMM. The TSC counts on while the processor is halted, core clocks do not.
+// Modelled: interrupts at the exact instruction, whether the timer, a PMI, a WRMSR or a store to the xAPIC
+// page made them due. Not: SMM. The TSC counts on while the processor is halted, core clocks do not.
 #include <atomic>
 #include <optional>
 #include <string>

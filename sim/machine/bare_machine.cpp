@@ -175,7 +175,8 @@ std::vector<std::string> BareMachine::unmodelled() const {
   const Parts& p = *parts_;
   std::vector<std::string> lines;
   const auto times = [](u64 n) { return n == 1 ? std::string("1 access") : fmt::format("{} accesses", n); };
-  for (const auto& [port, n] : p.ports.unknown()) lines.push_back(fmt::format("port {:#x}, {}", port, times(n)));
+  for (const auto& [port, n] : p.ports.unknown())
+    lines.push_back(fmt::format("port {:#x}, {}", port, times(n)));
   for (const auto& [index, n] : p.processor.msrs.unknown()) {
     lines.push_back(fmt::format("MSR {:#x}, {}", index, times(n)));
   }

@@ -22,10 +22,10 @@ struct BareConfig {
   std::string uarch = std::string(cpu::kDefaultUarch);  ///< a name or alias of cpu::uarchs()
   /// (field, value) of cpu::uarch_fields() to change in the record.
   std::vector<std::pair<std::string, u64>> overrides{};
-  std::string image{};                           ///< a flat image or an ELF executable
-  u64 memory_bytes = board::kDefaultMemory;     ///< kLeastMemory..kMostMemory
-  u64 timer_hz = 100'000'000;                   ///< rate of the local APIC's undivided timer
-  u64 quantum = 10'000;                         ///< core cycles between synchronisations with SystemC
+  std::string image{};                             ///< a flat image or an ELF executable
+  u64 memory_bytes = board::kDefaultMemory;        ///< kLeastMemory..kMostMemory
+  u64 timer_hz = 100'000'000;                      ///< rate of the local APIC's undivided timer
+  u64 quantum = 10'000;                            ///< core cycles between synchronisations with SystemC
   std::function<void(std::string_view)> output{};  ///< takes what the output port is given
   pmu::PmuOptions pmu{};
 };

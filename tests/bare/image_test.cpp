@@ -52,7 +52,8 @@ TEST(BareImage, flat_goes_to_its_address) {
 TEST(BareImage, refuses_what_cannot_be_run) {
   EXPECT_NE(refusal("/nonexistent/image").find("/nonexistent/image"), std::string::npos);
   EXPECT_NE(refusal(TempFile("").path()).find("empty file"), std::string::npos);
-  EXPECT_NE(refusal(TempFile(std::string(kLeastMemory, 'x')).path()).find("expected at most"), std::string::npos);
+  EXPECT_NE(refusal(TempFile(std::string(kLeastMemory, 'x')).path()).find("expected at most"),
+            std::string::npos);
   EXPECT_NE(refusal(TempFile("\177ELF").path()).find("truncated"), std::string::npos);
   EXPECT_NE(refusal("/bin/true").find("position-independent"), std::string::npos);
 }

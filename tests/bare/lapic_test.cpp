@@ -52,10 +52,10 @@ TEST(Lapic, shows_reset_values) {
     u64 offset;
     u32 value;
   };
-  for (const Row& r : {Row{0x20, 0}, Row{0x30, 0x60015}, Row{0x80, 0}, Row{0xd0, 0}, Row{0xe0, 0xffffffff},
-                       Row{0xf0, 0xff}, Row{0x280, 0}, Row{0x300, 0}, Row{0x320, kMasked},
-                       Row{0x340, kMasked}, Row{0x350, kMasked}, Row{0x360, kMasked}, Row{0x370, kMasked},
-                       Row{0x380, 0}, Row{0x390, 0}, Row{0x3e0, 0}}) {
+  for (const Row& r :
+       {Row{0x20, 0}, Row{0x30, 0x60015}, Row{0x80, 0}, Row{0xd0, 0}, Row{0xe0, 0xffffffff}, Row{0xf0, 0xff},
+        Row{0x280, 0}, Row{0x300, 0}, Row{0x320, kMasked}, Row{0x340, kMasked}, Row{0x350, kMasked},
+        Row{0x360, kMasked}, Row{0x370, kMasked}, Row{0x380, 0}, Row{0x390, 0}, Row{0x3e0, 0}}) {
     EXPECT_EQ(b.read(r.offset), r.value) << std::hex << r.offset;
   }
   EXPECT_EQ(b.msrs.read(0x1b).value, 0xfee00900u);
@@ -110,7 +110,8 @@ TEST(Lapic, has_x2apic_registers_only_in_that_mode) {
       EXPECT_NE(b.msrs.write(msr, r.writable ? r.refused : 0), MsrFault::kNone) << std::hex << msr;
     }
   }
-  for (const u32 msr : {0x800u, 0x801u, 0x804u, 0x807u, 0x809u, 0x80cu, 0x80eu, 0x829u, 0x831u, 0x83au, 0x83du}) {
+  for (const u32 msr :
+       {0x800u, 0x801u, 0x804u, 0x807u, 0x809u, 0x80cu, 0x80eu, 0x829u, 0x831u, 0x83au, 0x83du}) {
     EXPECT_FALSE(b.msrs.read(msr).ok()) << std::hex << msr;
     EXPECT_NE(b.msrs.write(msr, 0), MsrFault::kNone) << std::hex << msr;
   }
@@ -157,12 +158,12 @@ TEST(Lapic, sends_to_itself_whoever_is_addressed) {
     u32 high, low;
     bool fixed, nmi;
   };
-  for (const Row& r : {Row{"physical id", 0, 0x4041, true, false}, Row{"other id", 0x01000000, 0x4041, false, false},
-                       Row{"broadcast", 0xff000000, 0x4041, true, false}, Row{"self", 0, 0x44041, true, false},
-                       Row{"all", 0, 0x84041, true, false}, Row{"others", 0, 0xc4041, false, false},
-                       Row{"logical, no LDR", 0xff000000, 0x4841, false, false},
-                       Row{"NMI to id", 0, 0x4400, false, true}, Row{"NMI to all", 0, 0x84400, false, true},
-                       Row{"lowest priority", 0, 0x4141, true, false}}) {
+  for (const Row& r :
+       {Row{"physical id", 0, 0x4041, true, false}, Row{"other id", 0x01000000, 0x4041, false, false},
+        Row{"broadcast", 0xff000000, 0x4041, true, false}, Row{"self", 0, 0x44041, true, false},
+        Row{"all", 0, 0x84041, true, false}, Row{"others", 0, 0xc4041, false, false},
+        Row{"logical, no LDR", 0xff000000, 0x4841, false, false}, Row{"NMI to id", 0, 0x4400, false, true},
+        Row{"NMI to all", 0, 0x84400, false, true}, Row{"lowest priority", 0, 0x4141, true, false}}) {
     Board b;
     b.enable();
     b.write(0x310, r.high);
@@ -261,7 +262,8 @@ TEST(LapicTimer, divides_by_each_configuration) {
   struct Row {
     u32 code, divisor;
   };
-  for (const Row& r : {Row{0, 2}, Row{1, 4}, Row{2, 8}, Row{3, 16}, Row{8, 32}, Row{9, 64}, Row{10, 128}, Row{11, 1}}) {
+  for (const Row& r :
+       {Row{0, 2}, Row{1, 4}, Row{2, 8}, Row{3, 16}, Row{8, 32}, Row{9, 64}, Row{10, 128}, Row{11, 1}}) {
     Board b;
     b.enable();
     b.write(0x320, 0x41);
