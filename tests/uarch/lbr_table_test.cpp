@@ -109,11 +109,11 @@ constexpr LbrQuirks kDeepC = {.c6_clears = true};
 constexpr QuirkRow kQuirkRows[] = {
     {"merom", kCore2Quirks},
     {"core2", kCore2Quirks},
-    {"bonnell", {.no_freeze = true}},
+    {"bonnell", {.no_freeze = true, .freeze_clears_tr = true}},
     {"nehalem", {.boundary_signext = true}},
     {"westmere", {.boundary_signext = true}},
     {"sandybridge", {}},
-    {"saltwell", {}},
+    {"saltwell", {.freeze_clears_tr = true}},
     {"ivybridge", {}},
     {"haswell", {.dup_abort_record = true}},
     {"silvermont", {}},

@@ -27,6 +27,7 @@ inline constexpr Uarch kBonnell = [] {
   u.lbr.record_suspends_on_tr = false;
   u.lbr.quirks = {};
   u.lbr.quirks.no_freeze = true;
+  u.lbr.quirks.freeze_clears_tr = true;
   u.pmu.version = 3;
   u.pmu.slots_per_cycle = 2;
   u.pmu.any_thread = true;

@@ -106,6 +106,8 @@ constexpr auto kFields = std::to_array<UarchField>({
         "FROM of an unrecorded privilege is 0; no: not recorded"),
     quirk<"lbr_record_after_enable_counts", &LbrQuirks::record_after_enable_counts>(
         "first record after enabling has cycles"),
+    quirk<"lbr_freeze_clears_tr", &LbrQuirks::freeze_clears_tr>("a legacy freeze clears TR beside LBR"),
+    quirk<"lbr_tr_updates_ring", &LbrQuirks::tr_updates_ring>("TR = 1 records although LBR = 0"),
 
     // Performance monitoring.
     derived_field<set_pmu_version, &Uarch::pmu, &PmuParams::version>("pmu_version", "",
