@@ -58,9 +58,7 @@ std::vector<std::string> notes(Machine& machine, const Ending& ending) {
     lines.push_back(fmt::format("not modelled: {}: told the program \"{}\", {} time{}", call.name,
                                 call.reason, call.count, call.count == 1 ? "" : "s"));
   }
-  for (const auto& [index, accesses] : machine.msrs().unknown()) {
-    lines.push_back(fmt::format("not modelled: MSR {:#x}, {} accesses", index, accesses));
-  }
+  for (const std::string& line : machine.unmodelled()) lines.push_back("not modelled: " + line);
   return lines;
 }
 

@@ -186,6 +186,12 @@ lbr::Lbr& Machine::lbr() {
 const Ledger& Machine::ledger() const {
   return parts_->processor.ledger;
 }
+pmu::Pmu& Machine::pmu() {
+  return parts_->processor.pmu;
+}
+std::vector<std::string> Machine::unmodelled() const {
+  return parts_->processor.unmodelled();
+}
 MsrBus& Machine::msrs() {
   return parts_->processor.msrs;
 }

@@ -88,6 +88,9 @@ class Machine {
   [[nodiscard]] lbr::Lbr& lbr();
   [[nodiscard]] const Ledger& ledger() const;
   [[nodiscard]] MsrBus& msrs();
+  [[nodiscard]] pmu::Pmu& pmu();
+  /// See Processor::unmodelled().
+  [[nodiscard]] std::vector<std::string> unmodelled() const;
   [[nodiscard]] cpu::Cpu& cpu();
   [[nodiscard]] user::Process& process();
   /// Retired since the start.

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "models/pmu/pebs_part.h"
 #include "sim/base/assert.h"
 #include "sim/base/ds_area.h"
 #include "sim/base/error.h"
@@ -9,8 +10,6 @@
 
 namespace lastbranch {
 namespace {
-
-constexpr u64 kFirstFixedSlot = 0x80;  ///< counter-reset slots of adaptive parts: 8 general, then fixed
 
 bool inside(u64 linear, std::size_t size, std::size_t capacity) {
   return linear >= PebsBuffer::kBase && size <= capacity && linear - PebsBuffer::kBase <= capacity - size;
@@ -42,7 +41,7 @@ void PebsBuffer::set_word(u64 offset, u64 value) {
 
 void PebsBuffer::open(Processor& processor) {
   const PmuParams& part = processor.part.pmu;
-  if (!part.ds_area || part.pebs_counters == 0) {
+  if (!part.ds_area || part.pebs_counters == 0 || processor.part.arch_pebs != 0) {
     throw Error("PEBS: expected a part with a PEBS buffer in its DS area, found {}", processor.part.name);
   }
   if (processor_ != nullptr) return;
@@ -57,9 +56,7 @@ void PebsBuffer::open(Processor& processor) {
 }
 
 void PebsBuffer::set_reset(unsigned counter, u64 value) {
-  set_word(
-      counter < pmu::kFixed ? ds::kPebsReset + 8 * counter : kFirstFixedSlot + 8 * (counter - pmu::kFixed),
-      value);
+  set_word(pmu::pebs_reset_slot(processor_->part.pmu.pebs_format, counter), value);
 }
 
 void PebsBuffer::drain(const std::function<void(const pmu::PebsSample&)>& take) {

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "models/cpu/cpuid.h"
 #include "models/pmu/pmu_select.h"
 
@@ -29,12 +31,15 @@ Processor::Processor(cpu::Uarch p, const ProcessorPorts& ports)
       core(ports.memory, ports.walker, hub, ledger),
       linear_(core.cpu()),
       pmu(part.pmu, ledger, pmu_ports(hub, ports.pmi, core.cpu()), ports.pmu),
-      pebs(part.pmu, {.counters = &pmu,
-                      .source = this,
-                      .memory = ports.ds != nullptr ? ports.ds : &linear_,
-                      .ds = &ds,
-                      .debug = &hub.lbr,
-                      .physical = ports.ds != nullptr ? ports.ds : &linear_}) {
+      // The boards that bring no memory for PEBS map linear addresses to the same physical ones.
+      pebs(part.pmu,
+           {.counters = &pmu,
+            .source = this,
+            .memory = ports.ds != nullptr ? ports.ds : &linear_,
+            .ds = &ds,
+            .debug = &hub.lbr,
+            .physical = ports.ds != nullptr ? ports.ds : &linear_},
+           {.architectural = part.arch_pebs}) {
   pmu.connect(&pebs);
   hub.lbr.connect(&ds, ports.ds != nullptr ? ports.ds : &linear_, &pmu);
   if (part.lbr.arch.event_log_counters != 0) hub.lbr.connect(static_cast<const EventLogSource*>(this));
@@ -80,6 +85,20 @@ void Processor::far_branch(BranchKind kind, u64 from, u64 to, u8 cpl_from, u8 cp
               .length = 0,
               .cpl_from = cpl_from,
               .cpl_to = cpl_to});
+}
+
+std::vector<std::string> Processor::unmodelled() const {
+  std::vector<std::string> lines;
+  const auto add = [&](u64 n, std::string_view what, std::string_view unit) {
+    if (n != 0) lines.push_back(fmt::format("{}, {} {}{}", what, n, unit, n == 1 ? "" : "s"));
+  };
+  for (const auto& [index, n] : msrs.unknown()) add(n, fmt::format("MSR {:#x}", index), "time");
+  for (const auto& [evtsel, n] : pmu.unmodelled()) add(n, fmt::format("event select {:#x}", evtsel), "time");
+  add(pebs.lost().full, "PEBS: no room in the buffer", "record");
+  add(pebs.lost().inaccessible, "PEBS: DS area or buffer not mapped", "record");
+  add(pebs.lost().to_trace, "PEBS: output to Processor Trace", "record");
+  add(hub.lbr.bts().lost(), "BTS: no room in the buffer, or it is not mapped", "record");
+  return lines;
 }
 
 u32 Processor::logged() const {

@@ -4,6 +4,9 @@
 //
 // Modelled: hart, ledger, LBR, PMU, PEBS, DS area, and the MSR bus that shows them all. Not: the local APIC
 // and supervisor instructions (the bare board brings them), a second thread.
+#include <string>
+#include <vector>
+
 #include "models/cpu/system_memory.h"
 #include "models/cpu/uarch/uarch.h"
 #include "models/pmu/pebs.h"
@@ -51,6 +54,9 @@ class Processor final : public FarBranches,
   static MsrValue rdpmc(const void* self, u32 ecx) {
     return static_cast<const Processor*>(self)->pmu.rdpmc(ecx);
   }
+
+  /// What software asked of registers, events and buffers and did not get, a line each.
+  [[nodiscard]] std::vector<std::string> unmodelled() const;
 
   [[nodiscard]] cpu::Cpu& cpu() { return core.cpu(); }
   [[nodiscard]] const cpu::Cpu& cpu() const { return core.cpu(); }
