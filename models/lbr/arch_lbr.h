@@ -2,9 +2,10 @@
 // Architectural last-branch records: MSR numbers, IA32_LBR_CTL, the INFO layout, and the registers' state as
 // one value.
 //
-// Modelled: enable-polarity filters, depths, branch types, valid bits, event counts. Undefined INFO bits read 0
-// and are ignored when written. Source: SDM vol. 3B, "Architectural Last Branch Records"; vol. 4,
-// "Architectural MSRs"; Linux 6.12 arch/x86/events/intel/lbr.c, arch/x86/include/asm/msr-index.h.
+// Modelled: enable-polarity filters, depths, branch types, valid bits, event counts. Undefined INFO bits read
+// 0 and are ignored when written. "Other" branches have type 8, as no source tells their types apart.
+// Source: SDM vol. 3B, "Architectural Last Branch Records"; vol. 4, "Architectural MSRs"; Linux 6.12
+// arch/x86/events/intel/lbr.c, arch/x86/include/asm/msr-index.h.
 #include <array>
 
 #include "models/lbr/lbr_format.h"
@@ -73,8 +74,8 @@ class Lbr;
 
 /// The registers of an architectural part as they are now.
 [[nodiscard]] LbrState save(const Lbr& lbr);
-/// As XRSTORS: a reserved bit or an address that is not canonical is refused, then nothing has changed. A depth
-/// other than the current one leaves the initial state, everything but IA32_LBR_DEPTH zero.
+/// As XRSTORS: a reserved bit or an address that is not canonical is refused, then nothing has changed. A
+/// depth other than the current one leaves the initial state, everything but IA32_LBR_DEPTH zero.
 MsrFault restore(Lbr& lbr, const LbrState& state);
 
 }  // namespace lastbranch::lbr

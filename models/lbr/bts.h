@@ -3,8 +3,8 @@
 //
 // Modelled: 24-byte records of the 64-bit layout, circular buffers and buffers with an interrupt at their
 // threshold, suppression by privilege. Not modelled: branch trace messages on the bus (TR without BTS), the
-// predicted flag (NetBurst's alone), what storing costs. Source: SDM vol. 3B, "Branch Trace Store (BTS)", "BTS
-// and DS Save Area", "CPL-Qualified Branch Trace Mechanism".
+// predicted flag (NetBurst's alone), what storing costs. Source: SDM vol. 3B, "Branch Trace Store (BTS)",
+// "BTS and DS Save Area", "CPL-Qualified Branch Trace Mechanism".
 #include <span>
 
 #include "sim/base/debugctl.h"

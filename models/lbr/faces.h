@@ -1,6 +1,6 @@
 #pragma once
-// The registers through which software sees an Lbr: one set of MSR rows for parts with the legacy ring, one for
-// architectural records.
+// The registers through which software sees an Lbr: one set of MSR rows for parts with the legacy ring, one
+// for architectural records.
 #include <vector>
 
 #include "sim/base/lbr_params.h"

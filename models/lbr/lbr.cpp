@@ -53,7 +53,8 @@ Lbr::Lbr(const LbrParams& params, u64 seed)
       depth_(params.arch.depth_mask != 0 ? largest_depth(params.arch) : params.depth),
       rng_(seed),
       select_writable_(selectable(params)),
-      rows_(params.arch.depth_mask != 0 ? ArchFace::rows(params) : LegacyFace::rows(params, select_writable_)) {
+      rows_(params.arch.depth_mask != 0 ? ArchFace::rows(params)
+                                        : LegacyFace::rows(params, select_writable_)) {
   update();
 }
 

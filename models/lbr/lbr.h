@@ -1,11 +1,11 @@
 #pragma once
 // The last-branch records of one logical processor and IA32_DEBUGCTL.
 //
-// Modelled: depths 1 to 32, formats 0-7 and architectural records with their MSRs; filters of both polarities;
-// call-stack mode; IA32_DEBUGCTL whole, with freezing, #DB, SMM, deep C-states and resets; last-exception
-// records; BTS (bts.h); the errata of LbrQuirks. Not modelled: NetBurst's registers, branch trace messages on
-// the bus, a sibling thread that shares MSR_LBR_SELECT (Nehalem). Which transfer is announced with which
-// addresses is the core's.
+// Modelled: depths 1 to 32, formats 0-7 and architectural records with their MSRs; filters of both
+// polarities; call-stack mode; IA32_DEBUGCTL whole, with freezing, #DB, SMM, deep C-states and resets;
+// last-exception records; BTS (bts.h); the errata of LbrQuirks. Not modelled: NetBurst's layout of
+// IA32_DEBUGCTL, branch trace messages on the bus, a sibling thread that shares MSR_LBR_SELECT (Nehalem).
+// Which transfer is announced with which addresses is the core's.
 // Sources: SDM vol. 3B, "Last Branch, Interrupt, and Exception Recording Overview", "IA32_DEBUGCTL MSR", "LBR
 // Stack", "Filtering of Last Branch Records", "Freezing LBR and Performance Counters on PMI", "Architectural
 // Last Branch Records"; Linux 6.12 arch/x86/events/intel/lbr.c.
@@ -20,6 +20,7 @@
 #include "models/lbr/ring.h"
 #include "sim/base/debugctl.h"
 #include "sim/base/event_log.h"
+#include "sim/base/far_branches.h"
 #include "sim/base/lbr_params.h"
 #include "sim/base/msr.h"
 #include "sim/base/retire.h"
@@ -34,7 +35,7 @@ enum class ResetKind : u8 {
   kWarmInDeepC,  ///< RESET while in a deep C-state: as kCold
 };
 
-class Lbr final : public DebugControl {
+class Lbr final : public DebugControl, public DebugEvents {
  public:
   static constexpr unsigned kMaxDepth = Ring::kMaxDepth;
 
@@ -51,7 +52,7 @@ class Lbr final : public DebugControl {
   /// Who counts for the records of parts with event logging; nullptr: their counts stay 0.
   void connect(const EventLogSource* events);
 
-  /// A branch retired: records it if recording is on and the filter keeps it. On the path of every taken
+  /// A branch was taken and retired: records it if recording is on and the filter keeps it. On the path of every taken
   /// branch: one test, then five stores; everything else waits until somebody reads, or is out of line.
   [[gnu::always_inline]] void push(const RetiredBranch& b) {
     const unsigned bit = keep_bit(b.kind, b.cpl_to);
@@ -61,6 +62,16 @@ class Lbr final : public DebugControl {
       push_special(b);
     }
   }
+  /// As push(), without a call: false when it is for push_slow() to take.
+  [[gnu::always_inline]] bool push_fast(const RetiredBranch& b) {
+    const unsigned bit = keep_bit(b.kind, b.cpl_to);
+    if (((plain_ >> bit) & 1) != 0) [[likely]] {
+      ring_.push(b);
+      return true;
+    }
+    return ((special_ >> bit) & 1) == 0;
+  }
+  void push_slow(const RetiredBranch& b) { push_special(b); }
   /// A transaction aborted: `from` is where it was, `to` where execution goes on.
   void transaction_abort(u64 from, u64 to, u64 time, u8 cpl);
 
@@ -112,7 +123,7 @@ class Lbr final : public DebugControl {
   void set_frozen(bool frozen) override;
   [[nodiscard]] bool frozen() const { return frozen_; }
   /// #DB is delivered (instead of a push): LBR, architectural LBREn, and BTF go off, TR and BTS stay.
-  void debug_exception();
+  void debug_exception() override;
   /// SMI, after its own record; RSM, before its own.
   void enter_smm();
   void leave_smm();

@@ -58,18 +58,20 @@ struct LegacyFace::Access {
     return MsrFault::kNone;
   }
   /// Index 0 is FROM, 1 is TO.
-  static u64 read_ler(const void* self, u32 i) {
+  template <unsigned kWhich>
+  static u64 read_ler(const void* self, u32) {
     const Lbr& l = of(self);
     if (l.pt_tracing_) return 0;
-    if (i == 0) return l.ler_.from;
+    if (kWhich == 0) return l.ler_.from;
     const bool garbage = l.params_.quirks.ler_to_garbage && l.ler_.kind != BranchKind::kCount;
     return garbage ? Field<63, 61>::set(l.ler_.to, l.ler_garbage_) : l.ler_.to;
   }
-  static MsrFault write_ler(void* self, u32 i, u64 value) {
+  template <unsigned kWhich>
+  static MsrFault write_ler(void* self, u32, u64 value) {
     Lbr& l = of(self);
     if (!is_canonical(value, l.params_.va_bits)) return MsrFault::kNonCanonical;
     if (l.pt_tracing_) return MsrFault::kNone;
-    (i == 0 ? l.ler_.from : l.ler_.to) = value;
+    (kWhich == 0 ? l.ler_.from : l.ler_.to) = value;
     l.ler_.kind = BranchKind::kCount;
     return MsrFault::kNone;
   }
@@ -122,10 +124,8 @@ std::vector<MsrDef> LegacyFace::rows(const LbrParams& p, u64 select_writable) {
       rows.push_back({.index = p.ler_from + i,
                       .name = i == 0 ? "MSR_LER_FROM_LIP" : "MSR_LER_TO_LIP",
                       .writable = ~u64{0},
-                      .read = i == 0 ? [](const void* self, u32) { return Access::read_ler(self, 0); }
-                                     : [](const void* self, u32) { return Access::read_ler(self, 1); },
-                      .write = i == 0 ? [](void* self, u32, u64 v) { return Access::write_ler(self, 0, v); }
-                                      : [](void* self, u32, u64 v) { return Access::write_ler(self, 1, v); }});
+                      .read = i == 0 ? &Access::read_ler<0> : &Access::read_ler<1>,
+                      .write = i == 0 ? &Access::write_ler<0> : &Access::write_ler<1>});
     }
   }
   return rows;

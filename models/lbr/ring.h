@@ -45,8 +45,8 @@ class Ring {
   void put(unsigned i, const Entry& e);
   /// Moves the index of the newest record; records stay where they are.
   void set_tos(unsigned tos);
-  /// Clears the newest record and steps back, which a RET does in call-stack mode. With an empty newest record
-  /// the step back is left out unless `move_always`.
+  /// Clears the newest record and steps back, which a RET does in call-stack mode. With an empty newest
+  /// record the step back is left out unless `move_always`.
   void pop(bool move_always);
   /// Empties all records and puts the index to 0.
   void clear();

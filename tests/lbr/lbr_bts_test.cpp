@@ -75,7 +75,10 @@ TEST(Bts, stores_24_bytes_a_branch) {
 TEST(Bts, stores_by_tr_bts_and_privilege) {
   for (u64 bits = 0; bits < 16; ++bits) {
     Store s(8, 100);
-    const bool tr = (bits & 1) != 0, bts = (bits & 2) != 0, off_os = (bits & 4) != 0, off_usr = (bits & 8) != 0;
+    const bool tr = (bits & 1) != 0;
+    const bool bts = (bits & 2) != 0;
+    const bool off_os = (bits & 4) != 0;
+    const bool off_usr = (bits & 8) != 0;
     s.control((tr ? debugctl::kTr : 0) | (bts ? debugctl::kBts : 0) | (off_os ? debugctl::kBtsOffOs : 0) |
               (off_usr ? debugctl::kBtsOffUsr : 0));
     s.lbr.push(branch(1, 2, 1, BranchKind::kJcc, 3, 3));

@@ -220,7 +220,7 @@ TEST(LbrDebugctl, deep_sleep_wipes_records_and_leaves_enable_and_freeze) {
   }
 }
 
-// Rows: lbr-3-c6, lbr-9-q9
+// Rows: lbr-3-c6, lbr-9-q9, lbr-2-cpuid-1ch-deep-c
 TEST(LbrDebugctl, parts_that_keep_records_in_deep_sleep_keep_them) {
   LbrParams arch = arch_part();
   arch.arch.deep_c_reset = false;

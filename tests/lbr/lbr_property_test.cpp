@@ -245,7 +245,7 @@ TEST(LbrProperty, legacy_rings_agree_with_the_naive_model) {
   }
 }
 
-// Rows: lbr-2-arch-ctl-layout, lbr-2-arch-depth, lbr-5-arch-ret, lbr-2-arch-newest-first
+// Rows: lbr-2-arch-ctl, lbr-2-arch-depth, lbr-5-arch-ret, lbr-2-arch-newest-first
 TEST(LbrProperty, architectural_records_agree_with_the_naive_model) {
   for (u64 seed = 1; seed <= 10; ++seed) {
     Pair pair(architectural(), seed);
