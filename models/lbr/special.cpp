@@ -26,14 +26,13 @@ bool Lbr::keeps(const RetiredBranch& b) const {
 
 void Lbr::push_special(const RetiredBranch& b) {
   const LbrQuirks& q = params_.quirks;
-  const u64 control = debugctl_;
   if (recording_) {
     if (b.kind >= BranchKind::kSoftInt) take_exception_record();
     if (keeps(b)) record(b);
   }
   // After the record: at its threshold BTS asks for a PMI, whose freeze this branch is still before.
-  if (!pt_tracing_ && Bts::active(control)) {
-    bts_.branch(b, control, q.cpl_filter_on_target ? b.cpl_to : b.cpl_from, q.bts_wrong_cpl_from);
+  if (!pt_tracing_ && Bts::active(debugctl_)) {
+    bts_.branch(b, debugctl_, q.cpl_filter_on_target ? b.cpl_to : b.cpl_from, q.bts_wrong_cpl_from);
   }
 }
 
