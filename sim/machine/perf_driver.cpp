@@ -36,12 +36,20 @@ u64 bit(CounterBit counter) {
   return u64{1} << counter;
 }
 
+/// What the event is on a counter: as it was written where a code was, else the event's own.
+u64 select_of(const pmu::EventSpec& spec) {
+  constexpr u32 kRaw = 4;
+  const u64 own = spec.event->select;
+  const bool fixed = (own & 0xff) == 0;
+  return spec.perf_type == kRaw && !fixed ? spec.perf_config : own;
+}
+
 /// The events' counters, each or none, by order of precedence.
 std::vector<std::optional<CounterBit>> place(const cpu::Uarch& part,
                                              std::span<const pmu::EventSpec* const> events) {
   std::vector<pmu::CounterRequest> requests;
   requests.reserve(events.size());
-  for (const pmu::EventSpec* e : events) requests.push_back({.select = e->event->code(part.pmu.events)});
+  for (const pmu::EventSpec* e : events) requests.push_back({.select = select_of(*e)});
   return pmu::schedule(part.pmu, pmu::constraint_table(part.pmu.events, part.name), requests);
 }
 bool all_placed(const cpu::Uarch& part, std::span<const pmu::EventSpec* const> events) {
@@ -87,6 +95,10 @@ void PerfDriver::set_counter(CounterBit counter, u64 value) {
 std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallback callback,
                             Sampling sampling) {
   const cpu::Uarch& part = processor_->part;
+  if (part.pmu.version < 2) {
+    throw Error("event {}: expected a part with IA32_PERF_GLOBAL_CTRL (version 2), found version {}", spec.text,
+                part.pmu.version);
+  }
   if (const pmu::EventSpec* one = &spec; !all_placed(part, {&one, 1})) {
     throw Error("event {}: expected one that a counter of {} takes, found none", spec.text, part.name);
   }
@@ -170,7 +182,7 @@ void PerfDriver::start(const Active& a) {
     write(kFixedControl, fixed_control_);
   } else {
     using namespace pmu::evtsel;
-    const u64 select = pmu::general_select(e.spec.event->code(processor_->part.pmu.events));
+    const u64 select = pmu::general_select(select_of(e.spec));
     write(kEventSelect + a.counter,
           select | Os::of(r.os) | Usr::of(r.usr) | Int::of(samples) | Enable::of(1));
   }
