@@ -65,8 +65,6 @@ class Pmu final : public PebsCounters {
   /// `eventing_rip`: linear address of that instruction if it was the only one of the run, else 0; precise
   /// counters make the last run before their overflow one instruction long.
   void service(u64 eventing_rip);
-  /// Whether a counter, PEBS or a PMI on its way makes limit() and service() do anything.
-  [[nodiscard]] bool active() const { return running_ != 0 || pmi_pending_ || pebs_ != nullptr; }
 
   /// RDPMC with this ECX, privilege already checked; a fault is #GP(0).
   [[nodiscard]] MsrValue rdpmc(u32 ecx) const;

@@ -198,7 +198,7 @@ TEST(PmuFreeze, only_overflows_with_an_interrupt_freeze) {
   EXPECT_FALSE(m.debug.frozen);
 }
 
-// Rows: pmu-4-freeze-skid
+// Rows: pmu-4-freeze-skid, lbr-8-freeze-skid
 TEST(PmuFreeze, at_the_overflow_or_after_the_skid) {
   for (const bool late : {false, true}) {
     TestPmu m(part("skylake"), {.skid_cycles = 20, .freeze_after_skid = late});
