@@ -82,8 +82,9 @@ const MsrBus::Entry* MsrBus::entry(u32 index) const {
 MsrValue MsrBus::read(u32 index) {
   const Entry* e = entry(index);
   if (e == nullptr) {
-    ++unknown_[index];
-    return {0, MsrFault::kUnknown};
+    const MsrValue v = others_ != nullptr ? others_->read_msr(index) : MsrValue{0, MsrFault::kUnknown};
+    if (v.fault == MsrFault::kUnknown) ++unknown_[index];
+    return v;
   }
   const u32 i = index - e->def->index;
   if (e->def->present != nullptr && !e->def->present(e->self, i)) return {0, MsrFault::kUnknown};
@@ -94,8 +95,9 @@ MsrValue MsrBus::read(u32 index) {
 MsrFault MsrBus::write(u32 index, u64 value) {
   const Entry* e = entry(index);
   if (e == nullptr) {
-    ++unknown_[index];
-    return MsrFault::kUnknown;
+    const MsrFault f = others_ != nullptr ? others_->write_msr(index, value) : MsrFault::kUnknown;
+    if (f == MsrFault::kUnknown) ++unknown_[index];
+    return f;
   }
   const MsrDef& def = *e->def;
   if (def.present != nullptr && !def.present(e->self, index - def.index)) return MsrFault::kUnknown;

@@ -15,6 +15,14 @@
 
 namespace lastbranch {
 
+/// Registers that are elsewhere: behind a platform's bus.
+class MsrAccess {
+ public:
+  virtual ~MsrAccess() = default;
+  virtual MsrValue read_msr(u32 index) = 0;
+  virtual MsrFault write_msr(u32 index, u64 value) = 0;
+};
+
 /// The MSRs of one logical processor.
 class MsrBus {
  public:
@@ -29,6 +37,8 @@ class MsrBus {
   /// Adds the rows of one owner; `self` is handed to their functions. Both must outlive the bus.
   /// Throws Error when a register, or its name, is there already, or when a row cannot be read.
   void attach(std::span<const MsrDef> rows, void* self);
+  /// Who is asked about registers that no row has; it must outlive the bus. Names and lists know only rows.
+  void forward(MsrAccess& others) { others_ = &others; }
 
   /// RDMSR. O(log rows).
   [[nodiscard]] MsrValue read(u32 index);
@@ -56,6 +66,7 @@ class MsrBus {
   [[nodiscard]] u32 index_of(std::string_view name) const;
 
   std::vector<Entry> entries_;  ///< by ascending index
+  MsrAccess* others_ = nullptr;
   std::map<u32, u64> unknown_;
 };
 

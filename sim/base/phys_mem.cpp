@@ -6,6 +6,7 @@
 
 #include <sys/mman.h>
 
+#include "sim/base/assert.h"
 #include "sim/base/error.h"
 
 namespace lastbranch {
@@ -40,12 +41,25 @@ PhysMem::PhysMem(u64 size_bytes) : size_(page_ceil(size_bytes)) {
 }
 
 PhysMem::~PhysMem() {
-  ::munmap(ram_, size_);
+  if (ram_ == nullptr) return;
+  if (!adopted_) ::munmap(ram_, size_);
   ::munmap(codes_, code_bytes(size_));
 }
 
+void PhysMem::adopt(u8* host, u64 base, u64 size) {
+  LASTBRANCH_CHECK(ram_ == nullptr || adopted_, "RAM of its own cannot be exchanged");
+  LASTBRANCH_CHECK(((base | size) & ~kPageMask) == 0 && size != 0, "RAM of {:#x} bytes at {:#x}", size, base);
+  auto* const codes = static_cast<PageCode*>(reserve(code_bytes(size)));
+  if (codes_ != nullptr) ::munmap(codes_, code_bytes(size_));
+  codes_ = codes;
+  ram_ = host;
+  base_ = base;
+  size_ = size;
+  adopted_ = true;
+}
+
 void PhysMem::discard_page(u64 paddr) {
-  ::madvise(ram_ + page_of(paddr), kPageSize, MADV_DONTNEED);
+  ::madvise(host(page_of(paddr)), kPageSize, MADV_DONTNEED);
 }
 
 }  // namespace lastbranch
