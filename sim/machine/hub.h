@@ -12,6 +12,9 @@ struct Hub {
 
   explicit Hub(const LbrParams& params) : lbr(params) {}
   [[gnu::always_inline]] void branch(const RetiredBranch& b) { lbr.push(b); }
+  // For the core, see exec/branch.h.
+  [[gnu::always_inline]] bool branch_fast(const RetiredBranch& b) { return lbr.push_fast(b); }
+  void branch_slow(const RetiredBranch& b) { lbr.push_slow(b); }
 };
 
 /// Policies of the core that machines run.

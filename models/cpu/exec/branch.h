@@ -1,6 +1,7 @@
 #pragma once
-// Near branches and the ends of blocks. Templates over the core's policies P: P::Hub takes retired branches,
-// P::V is the observation variant. Only these functions know the hub, so only they are instantiated per hub.
+// Near branches and the ends of blocks. Templates over the core's policies P: P::Hub takes retired branches
+// (by branch(); or by branch_fast(), and where that answers false by branch_slow()), P::V is the observation
+// variant. Only these functions know the hub, so only they are instantiated per hub.
 //
 // Every conditional branch also exists fused with the CMP or TEST before it: the comparison decides directly,
 // the flags are still left behind lazily. Source: SDM vol. 2, "Jcc", "JMP", "CALL", "RET", "LOOP/LOOPcc".
@@ -72,23 +73,53 @@ struct BranchOps {
   using Hub = typename P::Hub;
   using V = typename P::V;
 
-  [[gnu::always_inline]] static void announce(Cpu& c, const Insn* i, u64 from, u64 to, BranchKind kind) {
+  [[gnu::always_inline]] static RetiredBranch retired(const Cpu& c, const Insn* i, u64 from, u64 to,
+                                                      BranchKind kind) {
+    return {.from = from,
+            .to = to,
+            .time = P::Timing::now(c),
+            .kind = kind,
+            .length = i->length,
+            .cpl_from = c.cpl,
+            .cpl_to = c.cpl};
+  }
+  static constexpr bool is_direct(BranchKind kind) {
+    return kind == BranchKind::kJcc || kind == BranchKind::kRelJmp || kind == BranchKind::kRelCall;
+  }
+  template <BranchKind kind>
+  [[gnu::always_inline]] static const Insn* proceed(Cpu& c, u64 to) {
+    if constexpr (is_direct(kind)) {
+      return follow(c, to, 0);
+    } else {
+      return follow_indirect(c, to);
+    }
+  }
+  /// A call within a branch's function would cost every branch a stack frame: what the hub cannot take inline
+  /// is announced by a function of its own, which then goes on in the branch's place.
+  template <BranchKind kind>
+  [[gnu::noinline]] static const Insn* take_slowly(Cpu& c, const Insn* i, u64 from, u64 to) {
+    static_cast<Hub*>(c.hub)->branch_slow(retired(c, i, from, to, kind));
+    return proceed<kind>(c, to);
+  }
+  /// The branch at `i` is taken: announces it and goes on at `to`.
+  template <BranchKind kind>
+  [[gnu::always_inline]] static const Insn* take(Cpu& c, const Insn* i, u64 from, u64 to) {
     if constexpr (V::kObserved) c.observer(c.observer_self, c, i);
-    static_cast<Hub*>(c.hub)->branch(RetiredBranch{.from = from,
-                                                   .to = to,
-                                                   .time = P::Timing::now(c),
-                                                   .kind = kind,
-                                                   .length = i->length,
-                                                   .cpl_from = c.cpl,
-                                                   .cpl_to = c.cpl});
+    Hub& hub = *static_cast<Hub*>(c.hub);
+    if constexpr (requires(const RetiredBranch& b) { hub.branch_slow(b); }) {
+      if (!hub.branch_fast(retired(c, i, from, to, kind))) [[unlikely]]
+        return take_slowly<kind>(c, i, from, to);
+    } else {
+      hub.branch(retired(c, i, from, to, kind));
+    }
+    return proceed<kind>(c, to);
   }
 
   /// A conditional branch at `i` whose condition came out as `taken`.
   [[gnu::always_inline]] static const Insn* conditional(Cpu& c, const Insn* i, bool taken) {
     if (taken) {
       ++c.block->taken;
-      announce(c, i, static_cast<u64>(i->disp), static_cast<u64>(i->imm), BranchKind::kJcc);
-      return follow(c, static_cast<u64>(i->imm), 0);
+      return take<BranchKind::kJcc>(c, i, static_cast<u64>(i->disp), static_cast<u64>(i->imm));
     }
     if constexpr (V::kObserved) c.observer(c.observer_self, c, i);
     return follow(c, static_cast<u64>(i->disp) + i->length, 1);
@@ -127,16 +158,14 @@ struct BranchOps {
   }
 
   static const Insn* jmp_rel(Cpu& c, const Insn* i) {
-    announce(c, i, static_cast<u64>(i->disp), static_cast<u64>(i->imm), BranchKind::kRelJmp);
-    return follow(c, static_cast<u64>(i->imm), 0);
+    return take<BranchKind::kRelJmp>(c, i, static_cast<u64>(i->disp), static_cast<u64>(i->imm));
   }
   static const Insn* call_rel(Cpu& c, const Insn* i) {
     const u64 rsp = c.r[kRsp] - 8;
     if (!store<u64>(c, rsp, static_cast<u64>(i->disp) + i->length)) [[unlikely]]
       return trap(c, i);
     c.r[kRsp] = rsp;
-    announce(c, i, static_cast<u64>(i->disp), static_cast<u64>(i->imm), BranchKind::kRelCall);
-    return follow(c, static_cast<u64>(i->imm), 0);
+    return take<BranchKind::kRelCall>(c, i, static_cast<u64>(i->disp), static_cast<u64>(i->imm));
   }
 
   // Indirect forms: `imm` is the branch's own address.
@@ -153,8 +182,7 @@ struct BranchOps {
     }
     if (bad_target(c, to)) [[unlikely]]
       return trap(c, i, general_protection());
-    announce(c, i, static_cast<u64>(i->imm), to, BranchKind::kIndJmp);
-    return follow_indirect(c, to);
+    return take<BranchKind::kIndJmp>(c, i, static_cast<u64>(i->imm), to);
   }
   template <bool kMem>
   static const Insn* call_ind(Cpu& c, const Insn* i) {
@@ -173,8 +201,7 @@ struct BranchOps {
     if (!store<u64>(c, rsp, static_cast<u64>(i->imm) + i->length)) [[unlikely]]
       return trap(c, i);
     c.r[kRsp] = rsp;
-    announce(c, i, static_cast<u64>(i->imm), to, BranchKind::kIndCall);
-    return follow_indirect(c, to);
+    return take<BranchKind::kIndCall>(c, i, static_cast<u64>(i->imm), to);
   }
   /// RET and RET imm16 (released bytes in `imm`).
   static const Insn* ret(Cpu& c, const Insn* i) {
@@ -185,8 +212,7 @@ struct BranchOps {
     if (bad_target(c, to)) [[unlikely]]
       return trap(c, i, general_protection());
     c.r[kRsp] += 8 + static_cast<u64>(i->imm);
-    announce(c, i, static_cast<u64>(i->disp), to, BranchKind::kRet);
-    return follow_indirect(c, to);
+    return take<BranchKind::kRet>(c, i, static_cast<u64>(i->disp), to);
   }
 
   static Op bind_jmp(const Shape& s, Insn&) {
