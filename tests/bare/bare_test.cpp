@@ -69,6 +69,24 @@ TEST(BareLbr, records_a_string_instruction_once_when_it_is_left) {
 TEST(BareLbr, records_nothing_for_what_is_no_taken_branch) {
   expect_pass("lbr_nothing");
 }
+TEST(BareLbr, records_the_same_on_every_part_with_a_ring_of_that_shape) {
+  struct Part {
+    const char* name;
+    const char* depth;
+  };
+  for (const Part& part :
+       {Part{"nehalem", "_16"}, Part{"westmere", "_16"}, Part{"sandybridge", "_16"}, Part{"ivybridge", "_16"},
+        Part{"haswell", "_16"}, Part{"broadwell", "_16"}, Part{"goldmont", ""}, Part{"goldmontplus", ""},
+        Part{"tremont", ""}, Part{"skx", ""}, Part{"cascadelake", ""}, Part{"icelake", ""}, Part{"icx", ""},
+        Part{"rocketlake", ""}}) {
+    for (const char* program :
+         {"lbr_near", "lbr_fault", "lbr_soft_int", "lbr_timer", "lbr_interrupt_after_branch",
+          "lbr_fault_after_branch", "lbr_nmi", "lbr_syscall", "lbr_far", "lbr_debug_exception",
+          "lbr_select_cpl", "lbr_rep", "lbr_nothing"}) {
+      expect_pass(std::string(program) + part.depth, part.name);
+    }
+  }
+}
 // Rows: lbr-2-arch-ctl, lbr-2-arch-depth, lbr-2-arch-from, lbr-2-arch-to, lbr-2-arch-info, lbr-6-far-set
 TEST(BareLbr, has_architectural_records_with_kinds) {
   expect_pass("arch_lbr", "sapphirerapids");
