@@ -1,7 +1,8 @@
 """Holds the layout: who may include whom, and what a model's header begins with.
 
 sim/base <- models/* <- sim/{load,user,board,perfdata,replay} <- sim/machine <- apps, bindings, benchmarks,
-tests, with the SystemC side (sim/kernel and *_module.*) known only to itself, sim/machine, benchmarks, tests.
+tests, with the SystemC side (sim/kernel and *_module.*) known only to itself, sim/machine, benchmarks, tests and
+examples, which show the modules without a machine.
 """
 
 import re
@@ -12,11 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("sim", "models", "apps", "bindings", "benchmarks", "tests")
+FOLDERS = ("sim", "models", "apps", "bindings", "benchmarks", "examples", "tests")
 SUFFIXES = {".h", ".cpp", ".inc"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"(?P<own>[^"]+)"|<(?P<system>[^>]+)>)')
 
-TOP = ("apps", "bindings", "benchmarks", "tests")
+TOP = ("apps", "bindings", "benchmarks", "examples", "tests")
 SIM_MIDDLE = ("sim/load", "sim/user", "sim/board", "sim/perfdata", "sim/replay")
 
 # Areas that an area may include besides itself. "models" stands for every model.
@@ -29,6 +30,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "apps": ("sim/base", "models", *SIM_MIDDLE, "sim/machine"),
     "bindings": ("sim/base", "models", *SIM_MIDDLE, "sim/machine"),
     "benchmarks": ("sim/base", "sim/kernel", "models", *SIM_MIDDLE, "sim/machine"),
+    "examples": ("sim/base", "sim/kernel", "models"),
     "tests": ("sim/base", "sim/kernel", "models", *SIM_MIDDLE, "sim/machine", "apps", "bindings"),
 }
 
@@ -42,7 +44,7 @@ THIRD_PARTY: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = (
     (re.compile(r"pybind11"), re.compile(r"bindings/.*"), "only bindings/ includes pybind11"),
     (
         re.compile(r"(systemc|tlm)\b|sysc/|tlm_"),
-        re.compile(r"sim/kernel/.*|.*_module\.\w+|(tests|benchmarks)/.*"),
+        re.compile(r"sim/kernel/.*|.*_module\.\w+|(tests|benchmarks|examples)/.*"),
         "only sim/kernel and *_module.* include SystemC",
     ),
     (
@@ -72,7 +74,7 @@ def include_violation(path: str, target: str) -> str | None:
         return f"{source} is not in the layout"
     if included_rule not in ALLOWED:
         return f"{target}: include paths start at the root of the repository"
-    systemc_users = is_systemc_side(path) or source in {"sim/machine", "tests", "benchmarks"}
+    systemc_users = is_systemc_side(path) or source in {"sim/machine", "tests", "benchmarks", "examples"}
     if is_systemc_side(target) and not systemc_users:
         return f"{target}: only the SystemC side and sim/machine may include it"
     if source == included or (is_systemc_side(path) and included == "sim/kernel"):
@@ -176,6 +178,9 @@ def test_package_and_library_have_one_version() -> None:
         ("models/cpu/core.h", "#include <tlm.h>", "include SystemC"),
         ("models/cpu/core.h", "#include <sysc/kernel/sc_time.h>", "include SystemC"),
         ("apps/lastbranch/main.cpp", "#include <pybind11/pybind11.h>", "includes pybind11"),
+        ("models/lbr/lbr_module.h", '#include "models/pmu/pmu_module.h"', "models do not include each other"),
+        ("models/lbr/lbr.cpp", '#include "models/lbr/lbr_module.h"', "only the SystemC side"),
+        ("examples/x.cpp", '#include "sim/machine/machine.h"', "examples may not include sim/machine"),
         ("models/cpu/uarch.h", "#include <boost/json.hpp>", "third-party headers"),
     ],
 )
@@ -196,6 +201,8 @@ def test_include_that_breaks_a_rule_is_found(path: str, line: str, rule: str) ->
         ("models/cpu/exec/alu.cpp", '#include "models/cpu/core.h"'),
         ("models/cpu/decode_forms.cpp", "#include <Zydis/Zydis.h>"),
         ("models/cpu/core_module.h", "#include <systemc>"),
+        ("models/lbr/lbr_module.h", '#include "sim/kernel/monitoring.h"'),
+        ("examples/x.cpp", '#include "models/pmu/pmu_module.h"'),
         ("models/cpu/core_module.h", '#include "sim/kernel/clock.h"'),
         ("models/cpu/uarch.cpp", "#include <boost/json.hpp>"),
         ("sim/user/files.cpp", '#include "sim/load/elf.h"'),
