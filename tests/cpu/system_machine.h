@@ -1,7 +1,9 @@
 #pragma once
 // A small supervisor machine for tests: a core with a System over an identity map, with a GDT, an IDT whose
 // handlers all halt, a TSS with stacks, and a list of everything that was recorded.
+#include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "models/cpu/control_registers.h"
@@ -54,6 +56,25 @@ struct FakePorts final : PortIo {
   std::vector<Write> writes;
   u32 in(u16 port, unsigned size) override { return u32{port} * 0x10001u + size; }
   void out(u16 port, unsigned size, u32 value) override { writes.push_back({port, size, value}); }
+};
+
+/// An identity map with pages that are absent, the supervisor's only, or elsewhere.
+struct TestMap final : Walker {
+  explicit TestMap(const PhysMem& memory) : identity(memory) {}
+  IdentityMap identity;
+  std::set<u64> absent, supervisor;
+  std::map<u64, u64> moved;
+  bool is_fixed = true;
+
+  Translation walk(u64 linear, Access access, bool user) override {
+    const u32 error = (access == Access::kWrite ? pf::kWrite : 0) | (access == Access::kFetch ? pf::kFetch : 0) |
+                      (user ? pf::kUser : 0);
+    if (absent.contains(linear)) return {.fault = page_fault(linear, error)};
+    if (user && supervisor.contains(linear)) return {.fault = page_fault(linear, error | pf::kPresent)};
+    const auto to = moved.find(linear);
+    return identity.walk(to == moved.end() ? linear : to->second, access, user);
+  }
+  [[nodiscard]] bool fixed() const override { return is_fixed; }
 };
 
 // Selectors of the machine's GDT.
@@ -111,7 +132,7 @@ class SupervisorMachine {
   [[nodiscard]] const RetiredBranch& last() const { return log.branches.back(); }
 
   PhysMem memory{u64{1} << 20};
-  IdentityMap map{memory};
+  TestMap map{memory};
   BranchLog log;
   Ledger ledger;
   MsrBus msrs;
