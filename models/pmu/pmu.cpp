@@ -89,7 +89,8 @@ void Pmu::reset(bool init) {
 }
 
 void Pmu::limit(Horizon& horizon) const {
-  for_each_bit(running_, [&](CounterBit c) {
+  if ((running_ & far_) != 0) horizon.within(kFarLook);
+  for_each_bit(running_ & ~far_, [&](CounterBit c) {
     const bool exact = ((precise_ >> c) & 1) != 0 || (pebs_ != nullptr && pebs_->takes(c));
     at(c).limit(horizon, exact);
   });
@@ -104,9 +105,14 @@ void Pmu::service(u64 eventing_rip) {
   in_service_ = true;
   for_each_bit(watching_, [&](CounterBit c) { at(c).advance(); });
 
+  if (++looks_ % kLooks == 0) far_ = 0;
   u64 overflowed = 0;
-  for_each_bit(running_, [&](CounterBit c) {
-    if (at(c).carried()) overflowed |= u64{1} << c;
+  for_each_bit(running_ & ~far_, [&](CounterBit c) {
+    if (at(c).carried()) {
+      overflowed |= u64{1} << c;
+    } else if (at(c).far()) {
+      far_ |= u64{1} << c;
+    }
   });
   if (overflowed != 0) change_status(status_ | overflowed);
 
@@ -133,6 +139,11 @@ void Pmu::service(u64 eventing_rip) {
   in_service_ = false;
   if (counter_freeze_due_) freeze_counters();
   raise(now || std::exchange(pmi_requested_, false), after_skid);
+}
+
+void Pmu::reload(CounterBit counter, u64 value) {
+  at(counter).set_value(value);
+  far_ &= ~(u64{1} << counter);
 }
 
 MsrValue Pmu::rdpmc(u32 ecx) const {

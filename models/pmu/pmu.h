@@ -57,7 +57,8 @@ class Pmu final : public PebsCounters {
   Pmu(const Pmu&) = delete;
   Pmu& operator=(const Pmu&) = delete;
 
-  // Whoever runs the core: before each run limit(), after each run - the ledger folded - service().
+  // Whoever runs the core: before each run limit(), after each run - the ledger folded - service(). Who feeds
+  // the ledger otherwise calls service() at least once in 2^30 events.
   /// Limits how far the core may run: to the next overflow, PMI, or instruction when cmask, inv or edge
   /// count.
   void limit(Horizon& horizon) const;
@@ -89,7 +90,7 @@ class Pmu final : public PebsCounters {
 
   // What PEBS and others that raise PMIs use.
   [[nodiscard]] u64 value(CounterBit counter) const override { return at(counter).value(); }
-  void reload(CounterBit counter, u64 value) override { at(counter).set_value(value); }
+  void reload(CounterBit counter, u64 value) override;
   [[nodiscard]] u64 status() const override { return status_; }
   void set_status(u64 bits) override { change_status(status_ | bits); }
   void clear_status(u64 bits) override { change_status(status_ & ~bits); }
@@ -175,9 +176,15 @@ class Pmu final : public PebsCounters {
   std::array<u64, kOffcoreRegisters> offcore_{};
 
   u64 running_ = 0;
-  u64 watching_ = 0;               ///< those of running_ that look at every cycle
-  u64 precise_ = 0;                ///< by set_precise()
-  u64 precise_events_ = 0;         ///< counters whose event PEBS can sample
+  u64 watching_ = 0;        ///< those of running_ that look at every cycle
+  u64 precise_ = 0;         ///< by set_precise()
+  u64 precise_events_ = 0;  ///< counters whose event PEBS can sample
+  // Counters that only count are far from their carry for hours: they are looked at in one look of many, and
+  // cost the others nothing. No look may be further from the last than kFarLook instructions.
+  static constexpr u64 kLooks = 1024;
+  static constexpr u64 kFarLook = (u64{1} << PmuCounter::kFarBits) / kLooks;
+  u64 far_ = 0;
+  u64 looks_ = 0;
   std::array<u64, 64> counted_{};  ///< total() of armed PEBS counters at the last look
 
   bool in_service_ = false;

@@ -47,6 +47,12 @@ bool PmuCounter::carried() {
   return true;
 }
 
+bool PmuCounter::far() const {
+  if (watch_.active()) return false;
+  const u64 wide = counter_.value();
+  return wide <= mask_ && (mask_ - wide) >> kFarBits >= counter_.most();
+}
+
 void PmuCounter::limit(Horizon& horizon, bool precise) const {
   if (!running_) return;
   if (watch_.active()) {

@@ -32,6 +32,9 @@ class PmuCounter {
 
   /// Whether it carried out of its width since the last call; the value wraps.
   [[nodiscard]] bool carried();
+  static constexpr unsigned kFarBits = 40;
+  /// Whether it cannot carry within the next 2^40 instructions.
+  [[nodiscard]] bool far() const;
   /// Limits how far the core may run: not beyond the next carry. `precise`: the instruction that carries is
   /// a run of its own.
   void limit(Horizon& horizon, bool precise) const;

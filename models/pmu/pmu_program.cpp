@@ -116,6 +116,7 @@ u64 Pmu::enabled() const {
 
 void Pmu::update_running() {
   running_ = enabled();
+  far_ = 0;
   watching_ = 0;
   for (u64 bits = counters_; bits != 0; bits &= bits - 1) {
     const CounterBit c = static_cast<CounterBit>(std::countr_zero(bits));

@@ -65,7 +65,7 @@ u64 PmuRows::read_select(const void* self, u32 n) {
 MsrFault PmuRows::write_gp(void* self, u32 n, u64 value) {
   Pmu& pmu = of(self);
   pmu.service(0);
-  pmu.gp_[n].set_value(value);
+  pmu.reload(n, value);
   if (pmu.pebs_ != nullptr) pmu.pebs_->disarm(u64{1} << n);
   return MsrFault::kNone;
 }
@@ -77,7 +77,7 @@ MsrFault PmuRows::write_gp_legacy(void* self, u32 n, u64 value) {
 MsrFault PmuRows::write_fixed(void* self, u32 i, u64 value) {
   Pmu& pmu = of(self);
   pmu.service(0);
-  pmu.fixed_[i].set_value(value);
+  pmu.reload(kFixed + i, value);
   if (pmu.pebs_ != nullptr) pmu.pebs_->disarm(u64{1} << (kFixed + i));
   return MsrFault::kNone;
 }
