@@ -73,7 +73,7 @@ constexpr Row kRows[] = {
 // Rows: lbr-1.2-lioncove, lbr-1.2-cougarcove, lbr-1.2-knightslanding
 // Rows: pmu-2.5-lbr-fmt, pmu-2.5-pebs-trap, pmu-2.5-arch-reg, pmu-2.5-pebs-fmt, pmu-2.5-smm-freeze
 // Rows: pmu-2.5-fw-write, pmu-2.5-baseline, pmu-2.5-metrics, pmu-2.5-pebs-pt, pmu-2.5-timing
-// Rows: pmu-2.5-reserved
+// Rows: pmu-2.5-reserved, pmu-2.5-hybrid
 TEST(PmuTable, parts_have_the_counters_and_capabilities_of_their_row) {
   ASSERT_EQ(std::size(kRows), uarchs().size());
   for (const Row& row : kRows) {
