@@ -470,8 +470,18 @@ u32 single_facts(ZydisMnemonic m) {
   }
 }
 
-u32 class_facts(const ZydisDecodedInstruction& z) {
-  const u32 facts = single_facts(z.mnemonic);
+/// MMX proper, not what moves or converts between MMX and XMM registers.
+bool is_mmx(const Shape& s) {
+  bool mmx = false;
+  for (unsigned k = 0; k < s.count; ++k) {
+    if (s.kind(k) == Kind::kXmm) return false;
+    mmx = mmx || s.kind(k) == Kind::kMmx;
+  }
+  return mmx;
+}
+
+u32 class_facts(const ZydisDecodedInstruction& z, const Shape& s) {
+  const u32 facts = single_facts(z.mnemonic) | (is_mmx(s) ? fact::kMmx : 0);
   switch (z.meta.category) {
     case ZYDIS_CATEGORY_X87_ALU:
     case ZYDIS_CATEGORY_FCMOV:
@@ -527,7 +537,7 @@ DecodeStatus Decoder::decode(std::span<const u8> bytes, u64 va, Decoded& out) co
 
   out.binds = state_->binds[static_cast<std::size_t>(z.mnemonic)];
   note_flags(z, ops, out.info);
-  out.info.facts = branch_facts(z, s) | class_facts(z) | (s.lock ? fact::kLocked : 0) |
+  out.info.facts = branch_facts(z, s) | class_facts(z, s) | (s.lock ? fact::kLocked : 0) |
                    (ends_block(z) ? fact::kEndsBlock : 0);
   note_accesses(z, ops, out.info);
   if (z.mnemonic == ZYDIS_MNEMONIC_XCHG && (out.info.facts & fact::kStore) != 0)
