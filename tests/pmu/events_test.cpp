@@ -67,6 +67,7 @@ TEST(Events, with_a_formula_resolve_by_name_and_by_raw_code) {
   }
 }
 
+// Rows: pmu-8.2-cycle-activity, pmu-8.2-core-cycles-none
 TEST(Events, with_cmask_inv_or_edge_say_how_they_count) {
   constexpr Code kModifiers = 0xff84'0000;
   for (const Event& e : events()) {
@@ -99,7 +100,6 @@ TEST(Events, with_cmask_inv_or_edge_say_how_they_count) {
       {EventList::kSapphireRapids, "exe_activity.bound_on_loads", false, Ev::kCyclesBoundOnLoads},
       {EventList::kSapphireRapids, "memory_activity.stalls_l2_miss", false, Ev::kStallsL2Miss},
   };
-  // Rows: pmu-8.2-cycle-activity, pmu-8.2-core-cycles-none
   for (const auto& row : rows) {
     const Event* e = find(row.list, row.name);
     ASSERT_NE(e, nullptr) << row.name;

@@ -297,6 +297,7 @@ def workloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# Rows: pmu-8.2-lbr-inserts, pmu-8.2-far-branch
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_workloads(workloads: Path, name: str) -> None:
     facts = check("skylake", 1_000_000, workloads / name, "5")
