@@ -103,7 +103,7 @@ TEST(PmuConstraints, fixed_counters_take_their_events_only_unmodified) {
   EXPECT_EQ(general_select(0x43'20c4), 0x43'20c4u);
 }
 
-// Rows: pmu-8.3-listed
+// Rows: pmu-8.3-counters
 TEST(PmuConstraints, agree_with_the_published_lists) {
   // Where core.c, by which the tables go, says other than the lists: events sampled on other counters than
   // they count on, an umask the kernel ignores, and counters that later lists opened.

@@ -52,6 +52,35 @@ TEST(PmuCore, a_rep_counts_once_and_a_faulting_instruction_not_at_all) {
   EXPECT_EQ(msrs.read("IA32_FIXED_CTR2"), machine.processor().cycles());
 }
 
+// Rows: pmu-8.2-lbr-inserts
+TEST(PmuCore, lbr_inserts_counts_entries_written_and_entries_removed) {
+  constexpr u8 kCode[] = {
+      0xe8, 0x02, 0x00, 0x00, 0x00,  // +0 call +7
+      0xeb, 0xf9,                    // +5 jmp +0
+      0xc3,                          // +7 ret
+  };
+  struct Row {
+    u64 debugctl, select;
+    u64 per_round;
+  };
+  constexpr Row kRows[] = {
+      {0, 0, 0},      // not enabled
+      {1, 0, 3},      // every branch
+      {1, 0x80, 2},   // without relative jumps
+      {1, 0x3c4, 2},  // call stack: the call is written, the return removes it
+  };
+  const Image image(kCode);
+  for (const Row& row : kRows) {
+    BareMachine machine({.uarch = "skylake", .image = image.path()});
+    MsrBus& msrs = machine.processor().msrs;
+    msrs.write("MSR_LBR_SELECT", row.select);
+    msrs.write("IA32_DEBUGCTL", row.debugctl);
+    msrs.write("IA32_PERFEVTSEL0", 0x4320cc);
+    machine.run(300);
+    EXPECT_EQ(msrs.read("IA32_PMC0"), 100 * row.per_round) << row.debugctl << " " << row.select;
+  }
+}
+
 /// Overflows of counter 0 on a loop of five instructions, two of them branches, as a handler without cost
 /// sees them: at each PMI the address of the instruction that overflowed, and the counter is armed again.
 std::vector<u64> overflows(u64 event, u64 period, std::size_t count) {
