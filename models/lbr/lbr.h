@@ -52,8 +52,9 @@ class Lbr final : public DebugControl, public DebugEvents {
   /// Who counts for the records of parts with event logging; nullptr: their counts stay 0.
   void connect(const EventLogSource* events);
 
-  /// A branch was taken and retired: records it if recording is on and the filter keeps it. On the path of every taken
-  /// branch: one test, then five stores; everything else waits until somebody reads, or is out of line.
+  /// A branch was taken and retired: records it if recording is on and the filter keeps it. On the path of
+  /// every taken branch: one test, then five stores; everything else waits until somebody reads, or is out of
+  /// line. Branches not taken are not for this function. The kind of near branches leaves privilege as it is.
   [[gnu::always_inline]] void push(const RetiredBranch& b) {
     const unsigned bit = keep_bit(b.kind, b.cpl_to);
     if (((plain_ >> bit) & 1) != 0) [[likely]] {

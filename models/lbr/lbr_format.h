@@ -6,9 +6,6 @@
 // Sources: SDM vol. 3B, "LBR Stack and 64-Bit Mode Addresses" (LBR_FMT table), "LBR Stack and IA-32
 // Processors", the tables of MSR_LASTBRANCH_x_FROM_IP, _TO_IP and LBR_INFO_x; Linux 6.12
 // arch/x86/events/intel/lbr.c.
-#include <cstddef>
-#include <iterator>
-
 #include "sim/base/lbr_params.h"
 #include "sim/base/msr.h"
 #include "sim/base/retire.h"
@@ -62,20 +59,22 @@ struct Entry {
 
 /// INFO.BR_TYPE of a branch; everything that is no near branch is "other".
 [[nodiscard]] constexpr u8 branch_type(BranchKind kind) {
-  constexpr u8 kTypes[] = {0, 2, 1, 4, 3, 5};
-  const auto k = static_cast<std::size_t>(kind);
-  return k < std::size(kTypes) ? kTypes[k] : u8{8};
+  // Four bits for each near kind, the first lowest.
+  constexpr u32 kTypes = 0x534120;
+  if (kind >= BranchKind::kFar) return 8;
+  return static_cast<u8>((kTypes >> (4 * static_cast<unsigned>(kind))) & 15);
 }
 
 /// The record of a branch, but for its cycles. Only near branches can be mispredicted.
-[[nodiscard]] constexpr Entry recorded(const RetiredBranch& b) {
-  return {.from = b.from,
-          .to = b.to,
-          .mispredicted = b.mispredicted && b.kind < BranchKind::kFar,
-          .in_tx = b.in_tx,
-          .abort = b.abort,
-          .kind = b.kind,
-          .type = branch_type(b.kind)};
+[[nodiscard]] constexpr Entry recorded(u64 from, u64 to, BranchKind kind, bool mispredicted, bool in_tx,
+                                       bool abort) {
+  return {.from = from,
+          .to = to,
+          .mispredicted = mispredicted && kind < BranchKind::kFar,
+          .in_tx = in_tx,
+          .abort = abort,
+          .kind = kind,
+          .type = branch_type(kind)};
 }
 
 /// Fields of `e` that the legacy format has no bits for, cleared; addresses cut to what is recorded.

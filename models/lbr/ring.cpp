@@ -15,16 +15,8 @@ Entry Ring::at(unsigned i) const {
   if (age >= pushes_) return image_[i];
   const u64 n = pushes_ - age;
   const Pushed& p = pushed_[n & kPushMask];
-  Entry e = recorded({.from = p.from,
-                      .to = p.to,
-                      .time = p.time,
-                      .kind = static_cast<BranchKind>(p.detail & kKind),
-                      .length = 0,
-                      .cpl_from = 0,
-                      .cpl_to = 0,
-                      .mispredicted = (p.detail & kMispredicted) != 0,
-                      .in_tx = (p.detail & kInTx) != 0,
-                      .abort = (p.detail & kAbort) != 0});
+  Entry e = recorded(p.from, p.to, static_cast<BranchKind>(p.detail & kKind), (p.detail & kMispredicted) != 0,
+                     (p.detail & kInTx) != 0, (p.detail & kAbort) != 0);
   set_cycles(e, n == 1 ? time_ : pushed_[(n - 1) & kPushMask].time, p.time);
   return e;
 }

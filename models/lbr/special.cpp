@@ -51,7 +51,7 @@ void Lbr::record(const RetiredBranch& b) {
     if (call && b.to == b.from + b.length) return;
   }
   last_was_pop_ = false;
-  Entry e = recorded(b);
+  Entry e = recorded(b.from, b.to, b.kind, b.mispredicted, b.in_tx, b.abort);
   if (q.boundary_signext && b.kind >= BranchKind::kException) e.from = sign_extend(e.from, params_.va_bits);
   if (architectural() && params_.arch.cpl_filter && (ctl_ & (b.cpl_from == 0 ? ctl::kOs : ctl::kUsr)) == 0) {
     if (!q.arch_zeroes_kernel_from) return;
