@@ -36,7 +36,8 @@ ROWS = re.compile(r"(?://|#)(?:.*\s)?Rows:\s*(?P<ids>.*)$")
 COMMENT = re.compile(r"^\s*(?://|#)\s?(?P<text>.*)$")
 TEST = re.compile(r"^\s*TEST(?:_[FP])?\(\s*(?P<suite>\w+)\s*,\s*(?P<name>\w+)")
 PYTHON_TEST = re.compile(r"^\s*def (?P<name>test_\w+)\(")
-MARKED = re.compile(r"\[([VDM])\b")
+BRACKETS = re.compile(r"\[([^\]]*)\]")
+MARK = re.compile(r"\b[VDM]\b")
 
 
 @dataclass(frozen=True)
@@ -213,7 +214,7 @@ def sheet_rows(sheet: str, text: str) -> Iterator[SheetRow]:
         times[section, key] += 1
         count = times[section, key]
         key = key if count == 1 else f"{key} #{count}"
-        yield SheetRow(sheet, section, key, frozenset(MARKED.findall(line)))
+        yield SheetRow(sheet, section, key, frozenset(MARK.findall(" ".join(BRACKETS.findall(line)))))
 
 
 def coverage_faults(root: Path, rows: list[Row], specs: Path | None) -> Iterator[str]:
