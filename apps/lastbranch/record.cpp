@@ -71,7 +71,8 @@ RecordConfig record_config(const Arguments& arguments, const std::vector<std::st
   config.path = arguments.text_or("output", kDefaultDataFile);
   for (pmu::EventSpec& spec : parse_event_lists(chosen, lists)) {
     if (!spec.supported())
-      throw Error("event '{}': known on {}, but no model supplies it yet", spec.text, chosen.name);
+      throw Error("event '{}': known on {}, but no model supplies it yet: {}", spec.text, chosen.name,
+                  state_text(*spec.event));
     config.events.push_back({std::move(spec), every});
   }
   config.branches = branches(arguments, chosen);

@@ -48,6 +48,9 @@ struct Counters {
       : specs(std::move(wanted)), shadow(beside_the_pmu) {
     for (const pmu::EventSpec& spec : specs) {
       if (!spec.supported()) {
+        if (spec.event->state() == pmu::EventState::kNotModelled) {
+          complain(fmt::format("event '{}': known on {}, not modelled", spec.text, machine.uarch().name));
+        }
         numbers.emplace_back();
       } else {
         numbers.emplace_back(shadow ? machine.count(spec) : machine.perf_count(spec));

@@ -134,13 +134,18 @@ RunOutcome Machine::run(u64 max_instructions) {
 namespace {
 
 void expect_supported(const pmu::EventSpec& spec) {
-  if (!spec.supported()) throw Error("event {}: known, but nothing supplies its facts yet", spec.text);
+  if (!spec.supported())
+    throw Error("event {}: known, but nothing supplies its facts yet: {}", spec.text,
+                state_text(*spec.event));
 }
 
 }  // namespace
 
 std::size_t Machine::count(const pmu::EventSpec& spec) {
   expect_supported(spec);
+  if (spec.per_cycle)
+    throw Error("event {}: cmask, inv and edge need a counter of the PMU; this one counts beside it",
+                spec.text);
   return parts_->hart.shadow(spec);
 }
 

@@ -14,7 +14,9 @@ def rows(*arguments: str) -> list[dict[str, str]]:
     return table
 
 
-@pytest.mark.parametrize("topic", ["events", "uarchs", "msrs", "params", "syscalls", "instructions"])
+@pytest.mark.parametrize(
+    "topic", ["events", "metrics", "uarchs", "msrs", "params", "syscalls", "instructions"]
+)
 def test_columns_say_what_json_says(topic: str) -> None:
     table = rows(topic)
     done = lastbranch("list", topic)
@@ -32,6 +34,19 @@ def test_events_are_the_parts() -> None:
     assert skylake["branch-misses"]["state"] == "waits for mispredicted"
     assert skylake["br_inst_retired.near_taken"]["code"] == "r20c4"
     assert "br_inst_retired.near_taken" not in nehalem
+
+
+def test_events_are_many_and_say_their_state() -> None:
+    states = [row["state"] for row in rows("events", "--uarch", "skylake")]
+    assert sum(state != "not modelled" for state in states) >= 150
+    assert all(state in {"supplied", "not modelled"} or state.startswith("waits for ") for state in states)
+
+
+def test_metrics_are_the_parts() -> None:
+    skylake = {row["name"]: row for row in rows("metrics")}
+    assert skylake["memory_bound"]["parent"] == "backend_bound"
+    assert skylake["frontend_bound"]["state"] == "waits for slots_not_delivered"
+    assert rows("metrics", "--uarch", "nehalem") == []
 
 
 def test_uarchs_are_those_of_the_option() -> None:
