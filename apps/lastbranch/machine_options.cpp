@@ -1,10 +1,13 @@
 #include "apps/lastbranch/machine_options.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <boost/program_options/value_semantic.hpp>
 
+#include "apps/lastbranch/close_names.h"
 #include "apps/lastbranch/file_options.h"
 #include "sim/base/error.h"
 
@@ -20,6 +23,16 @@ auto several(const char* value_name) {
   return po::value<std::vector<std::string>>()->value_name(value_name);
 }
 
+/// Throws Error, naming fields that resemble it, when there is none of that name.
+void expect_field(const std::string& field) {
+  std::vector<std::string> names;
+  for (const cpu::UarchField& f : cpu::uarch_fields()) names.emplace_back(f.name);
+  if (std::ranges::find(names, field) != names.end()) return;
+  const std::string close = close_names(field, names);
+  throw Error("--set: expected a field of 'list params', found '{}'{}", field,
+              close.empty() ? "" : "; close: " + close);
+}
+
 /// --lbr-depth and --set as the machine takes them.
 std::vector<std::pair<std::string, u64>> overrides(const Arguments& arguments) {
   std::vector<std::pair<std::string, u64>> out;
@@ -28,6 +41,7 @@ std::vector<std::pair<std::string, u64>> overrides(const Arguments& arguments) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) throw Error("--set: expected FIELD=VALUE, found '{}'", text);
     const std::string field = text.substr(0, equals);
+    expect_field(field);
     out.emplace_back(field, parse_number("--set " + field, std::string_view(text).substr(equals + 1)));
   }
   return out;
