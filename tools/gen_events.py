@@ -56,6 +56,7 @@ ARCHITECTURAL = (
 )
 EDGE, ANY, INV = 1 << 18, 1 << 21, 1 << 23
 MODIFIERS = EDGE | INV | 0xFF << 24
+FIXED = re.compile(r"Fixed counter (\d)", re.I)
 MAX_TERMS = 8
 
 Formula = tuple[tuple[str, bool, int], ...]  # fact, subtracted, times
@@ -194,6 +195,8 @@ def read_list(folder: Path, part: str) -> list[Entry]:
     data = path.read_bytes() if path.exists() else gzip.decompress(Path(f"{path}.gz").read_bytes())
     items = json.loads(data)["Events"]
     everywhere = set().union(*map(counters_of, items))
+    # The older lists number fixed counters from 1.
+    first_fixed = min(int(found[1]) for item in items if (found := FIXED.match(item["Counter"])))
     entries = []
     for item in items:
         # Off-core response events choose by MSR among thousands of combinations.
@@ -202,10 +205,10 @@ def read_list(folder: Path, part: str) -> list[Entry]:
         code = number(item["EventCode"]) | number(item["UMask"]) << 8
         code |= EDGE * number(item.get("EdgeDetect", "0")) | INV * number(item.get("Invert", "0"))
         code |= ANY * number(item.get("AnyThread", "0")) | number(item.get("CounterMask", "0")) << 24
-        fixed = re.match(r"Fixed counter (\d)", item["Counter"], re.I)
+        fixed = FIXED.match(item["Counter"])
         if fixed:
-            # The older lists number fixed counters from 1 and give their events no code.
-            code = (code & ~0xFFFF) | (int(fixed[1]) + (part not in {"Bonnell", "Nehalem", "Westmere"})) << 8
+            # The older lists give these events no code.
+            code = (code & ~0xFFFF) | (int(fixed[1]) + 1 - first_fixed) << 8
         allowed = counters_of(item)
         msr = number(item.get("MSRIndex", "0"))
         entries.append(

@@ -50,6 +50,20 @@ TEST(Events, names_with_the_same_code_count_the_same) {
   }
 }
 
+// Published lists number fixed counters from 0 or from 1. Rows: pmu-8.2-fixed-numbers, pmu-2.3-events
+TEST(Events, of_fixed_counters_are_on_the_same_counter_in_every_list) {
+  for (const EventList list : every_list()) {
+    for (const Event& e : events()) {
+      if (!e.exists(list) || (e.select & 0xff) != 0 || e.formula.empty()) continue;
+      const bool instructions = e.name.starts_with("inst_retired");
+      const bool reference = e.name.starts_with("cpu_clk_unhalted.ref");
+      const bool clocks = e.name.starts_with("cpu_clk_unhalted") && !reference;
+      const u64 expected = instructions ? 0x100 : clocks ? 0x200 : reference ? 0x300 : 0x400;
+      EXPECT_EQ(e.select & 0xffff, expected) << e.name << ", list " << static_cast<unsigned>(list);
+    }
+  }
+}
+
 TEST(Events, with_a_formula_resolve_by_name_and_by_raw_code) {
   for (const EventList list : every_list()) {
     for (const Event& e : events()) {
