@@ -151,10 +151,11 @@ void System::take(const Event& event, u64 handler, u8 cpl) {
   c_.ledger->enter(context_of(cpl_from));
   c_.ledger->add(Ev::kBranches);
   c_.ledger->add(Ev::kFarBranches);
+  const bool interrupt = event.kind == Event::Kind::kInterrupt || event.kind == Event::Kind::kNmi;
+  if (interrupt) c_.ledger->add(Ev::kInterrupts);
   c_.rip = handler;
   set_cpl(c_, cpl);
   if (is_debug(event)) return;
-  const bool interrupt = event.kind == Event::Kind::kInterrupt || event.kind == Event::Kind::kNmi;
   branches_.far_branch(interrupt ? BranchKind::kInterrupt : BranchKind::kException, from, handler, cpl_from,
                        cpl);
 }
