@@ -98,7 +98,7 @@ def test_registers_of_the_ring_are_what_entries_say(busybox: str) -> None:
 
     assert machine.msr[f"MSR_LASTBRANCH_{top}_FROM_IP"] == newest["from"]
     assert machine.msr[f"msr_lastbranch_{top}_to_ip"] == newest["to"]
-    assert machine.msr["IA32_DEBUGCTL"] == 1
+    assert machine.msr["IA32_DEBUGCTL"] & 1
 
 
 def test_msrs_are_a_mapping(busybox: str) -> None:
@@ -234,4 +234,4 @@ def test_machine_describes_itself(busybox: str) -> None:
     machine.run(5)
 
     assert repr(machine) == f"<Machine {busybox} on haswell, 5 instructions>"
-    assert repr(machine.lbr) == "<Lbr off, 0 of 16 records>"
+    assert repr(machine.lbr) == "<HartLbr off, 0 of 16 records>"

@@ -1,6 +1,7 @@
 """Runs x86-64 Linux programs on a simulated Intel core and records their last branches.
 
-``run`` counts events, ``record`` takes samples with branch stacks, ``Machine`` goes step by step.
+``run`` counts events, ``record`` takes samples with branch stacks, ``Machine`` goes step by step; ``Lbr`` and
+``Pmu`` are the models alone, fed by a script.
 
 >>> import lastbranch
 >>> result = lastbranch.run(["busybox", "true"])
@@ -11,31 +12,42 @@ True
 """
 
 from lastbranch._core import Error, __version__
+from lastbranch._hart import Hart
 from lastbranch._kinds import BranchKind
-from lastbranch._listing import Event, Parameter, Uarch, events, parameters, uarchs
-from lastbranch._machine import Counter, Lbr, Machine, Mapping, Msrs, Outcome
+from lastbranch._lbr import BRANCH, HartLbr, Lbr
+from lastbranch._listing import Event, Fact, Parameter, Uarch, events, facts, parameters, uarchs
+from lastbranch._machine import Counter, Machine, Mapping, Outcome
+from lastbranch._pmu import HartPmu, Pmu
 from lastbranch._record import RecordResult, record
+from lastbranch._registers import Msrs
 from lastbranch._run import RunResult, run
 from lastbranch._streams import CAPTURE, DEVNULL
 
 __all__ = [
+    "BRANCH",
     "CAPTURE",
     "DEVNULL",
     "BranchKind",
     "Counter",
     "Error",
     "Event",
+    "Fact",
+    "Hart",
+    "HartLbr",
+    "HartPmu",
     "Lbr",
     "Machine",
     "Mapping",
     "Msrs",
     "Outcome",
     "Parameter",
+    "Pmu",
     "RecordResult",
     "RunResult",
     "Uarch",
     "__version__",
     "events",
+    "facts",
     "parameters",
     "record",
     "run",

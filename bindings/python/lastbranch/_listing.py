@@ -39,6 +39,16 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happens in a core and that events are made of."""
+
+    name: str
+    """What `Pmu.count` takes."""
+    supplied: bool
+    """Whether a machine supplies it; others wait for a timing model."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """A field of a microarchitecture's record."""
 
@@ -80,3 +90,12 @@ def parameters(*, uarch: str = _core.default_uarch) -> list[Parameter]:
     '32'
     """
     return [Parameter(*row) for row in _core.parameters(uarch)]
+
+
+def facts() -> list[Fact]:
+    """What events are formulas over.
+
+    >>> [f.name for f in facts()][:3]
+    ['instructions', 'branches', 'taken_branches']
+    """
+    return [Fact(*row) for row in _core.facts()]

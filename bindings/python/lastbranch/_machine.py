@@ -2,15 +2,13 @@
 
 import os
 from collections import abc
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypedDict
 
-import numpy as np
-import numpy.typing as npt
-
 from lastbranch import _core
 from lastbranch._core import Error
+from lastbranch._hart import Hart
 from lastbranch._streams import Input, Output, Streams
 
 Command: TypeAlias = Sequence[str | bytes | os.PathLike[str]]
@@ -27,6 +25,7 @@ class MachineOptions(TypedDict, total=False):
     seed: int
     overrides: abc.Mapping[str, int] | None
     lbr_depth: int | None
+    skid: int
     stdin: Input
     stdout: Output
     stderr: Output
@@ -89,79 +88,6 @@ class Counter:
         return f"<Counter {self.event}: {self.value}>"
 
 
-class Lbr:
-    """The last-branch-record ring of a machine."""
-
-    def __init__(self, core: _core.Machine) -> None:
-        self._core = core
-
-    @property
-    def depth(self) -> int:
-        """Records that the ring holds."""
-        return self._core.lbr_depth
-
-    @property
-    def enabled(self) -> bool:
-        """Whether branches are recorded (IA32_DEBUGCTL.LBR)."""
-        return self._core.lbr_enabled
-
-    def enable(self) -> None:
-        """Records from now on, user mode only, as ``perf record -b`` of user events does."""
-        self._core.lbr_enable()
-
-    def disable(self) -> None:
-        """Stops recording; what is in the ring stays."""
-        self._core.lbr_disable()
-
-    def clear(self) -> None:
-        """Empties the ring."""
-        self._core.lbr_clear()
-
-    def entries(self) -> npt.NDArray[np.void]:
-        """The branches now in the ring, newest first.
-
-        Returns a structured array of shape (n,), n <= `depth`, with the fields ``from`` and ``to`` (u8,
-        linear addresses), ``cycles`` (u2, core clocks since the record before, saturating at 65535), ``kind``
-        (u1, a `BranchKind`), and ``mispredicted``, ``predicted``, ``in_tx``, ``abort`` (bool; neither of the
-        first two where the part's records do not say). A copy: the ring keeps running.
-        Source: SDM vol. 3B, "LBR Stack".
-        """
-        return self._core.lbr_entries()
-
-    def __len__(self) -> int:
-        return len(self.entries())
-
-    def __repr__(self) -> str:
-        return f"<Lbr {'on' if self.enabled else 'off'}, {len(self)} of {self.depth} records>"
-
-
-class Msrs(abc.Mapping[str, int]):
-    """The model-specific registers of a machine, by the manual's names in any case of letters."""
-
-    def __init__(self, core: _core.Machine) -> None:
-        self._core = core
-
-    def __getitem__(self, name: str) -> int:
-        """Reads a register. Raises KeyError when there is none of that name."""
-        try:
-            return self._core.read_msr(name)
-        except Error as error:
-            raise KeyError(str(error)) from None
-
-    def __setitem__(self, name: str, value: int) -> None:
-        """Writes a register. Raises `Error` when there is none of that name or it refuses the value."""
-        self._core.write_msr(name, value)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._core.msr_names())
-
-    def __len__(self) -> int:
-        return len(self._core.msr_names())
-
-    def __repr__(self) -> str:
-        return f"<Msrs, {len(self)} registers>"
-
-
 class Machine:
     """A simulated core with a program loaded, before its first instruction.
 
@@ -190,6 +116,7 @@ class Machine:
         seed: int = 1,
         overrides: abc.Mapping[str, int] | None = None,
         lbr_depth: int | None = None,
+        skid: int = 0,
         stdin: Input = None,
         stdout: Output = None,
         stderr: Output = None,
@@ -204,11 +131,15 @@ class Machine:
         seed: of the random bytes that the program gets, 0 to 2**64 - 1. The same seed gives the same run.
         overrides: fields of the microarchitecture to change, see `parameters`.
         lbr_depth: the same as ``overrides={"lbr_depth": n}``: 4, 8, 16 or 32.
+        skid: core clocks from a counter's overflow to its sample, for events that are not precise; a choice
+            of the model, as no source says how many a core has.
         stdin: a file or descriptor, `DEVNULL`, or the bytes to read; None: that of this process.
         stdout, stderr: a file or descriptor, `DEVNULL`, or `CAPTURE`; None: those of this process.
 
         Raises `Error`: unknown names, a program that is not there or no 64-bit x86 ELF file.
         """
+        if skid < 0:
+            raise Error(f"skid: expected at least 0 core clocks, found {skid}")
         changed = dict(overrides or {})
         if lbr_depth is not None:
             changed["lbr_depth"] = lbr_depth
@@ -223,12 +154,15 @@ class Machine:
             root=b"" if root is None else os.fsencode(root),
             read_only=read_only,
             seed=seed,
+            skid=skid,
             streams=self._streams.fds,
         )
-        self.lbr = Lbr(self._core)
-        """The last-branch-record ring; off until it is enabled."""
-        self.msr = Msrs(self._core)
-        """The model-specific registers."""
+        self.hart = Hart(self._core)
+        """The core: its registers, last-branch records and counters."""
+        self.lbr = self.hart.lbr
+        """The same as ``hart.lbr``."""
+        self.msr = self.hart.msr
+        """The same as ``hart.msr``."""
 
     def run(self, max_instructions: int | None = None) -> Outcome:
         """Simulates up to `max_instructions` more; None: to the end of the program.

@@ -60,6 +60,7 @@ def record(
     *,
     period: int | None = None,
     event: str = "cycles:u",
+    branches: str = "any,u",
     output: StrPath | None = None,
     raw_lbr: bool = False,
     events: Sequence[str] = DEFAULT_EVENTS,
@@ -71,16 +72,20 @@ def record(
     command: the program and its arguments.
     period: events between two samples, at least 1; None: as many as make 4,000 samples per second of
         simulated time if the event happened every cycle.
-    event: what to sample, see `events`; several separated by commas.
+    event: what to sample, see `events`; several separated by commas. With ``p`` behind the colon the sample
+        comes without skid, with ``pp`` it is of the very instruction: ``br_inst_retired.near_taken:upp``.
+    branches: which branches, as ``perf record -j`` takes them: ``any``, ``any_call``, ``any_ret``,
+        ``ind_call``, ``ind_jmp``, ``call``, ``cond``, or ``stack`` for call stacks; and ``u``, ``k`` or both.
     output: a perf.data file to write as well, for perf, llvm-profgen, perf2bolt; complete also after Ctrl-C.
-    raw_lbr: keep branches that come from the kernel, as the hardware records them.
+    raw_lbr: keep branches that the filter register lets through and perf drops: those that come from the
+        kernel, and kinds that the part cannot tell apart.
     events: what to count, as for `run`.
     max_instructions: stop after that many; None: at the program's end.
-    Further keywords are those of `Machine`: uarch, env, root, read_only, seed, overrides, lbr_depth, stdin,
-    stdout, stderr.
+    Further keywords are those of `Machine`: uarch, env, root, read_only, seed, overrides, lbr_depth, skid,
+    stdin, stdout, stderr.
 
-    A sample is taken at exactly the instruction at which the event overflows. In memory it takes 40 bytes,
-    and 24 for each of its branches.
+    A sample is taken `skid` core clocks after the event overflows, of precise events exactly there. In
+    memory it takes 40 bytes, and 24 for each of its branches.
 
     Raises `Error`: as `run`; an output file that cannot be written, after a valid smaller one got its name
     where the disk was full.
@@ -98,20 +103,19 @@ def record(
     made = Machine(command, **machine)
     counters = [made.count(name) for name in events]
     core = made._core
-    sampled = core.collect(event, period or 0, raw_lbr)
+    sampled = core.collect(event, period or 0, branches, raw_lbr)
     if output is not None:
-        core.record(
-            os.fsencode(output), event, period or 0, raw_lbr, [b"lastbranch", b"record", *made.command]
-        )
+        command_line = [b"lastbranch", b"record", *made.command]
+        core.record(os.fsencode(output), event, period or 0, branches, raw_lbr, command_line)
     try:
         outcome = made.run(max_instructions)
     finally:
         if output is not None:
             core.finish_recording()
-    samples, branches = core.take_samples()
+    samples, stacks = core.take_samples()
     return RecordResult(
         samples=samples,
-        branches=branches,
+        branches=stacks,
         events=sampled,
         mappings=made.mappings,
         output=None if output is None else Path(os.fsdecode(output)),

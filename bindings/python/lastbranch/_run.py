@@ -54,8 +54,8 @@ def run(
     command: the program and its arguments.
     events: what to count, as perf writes it: ``cycles:u``, ``br_inst_retired.near_taken``; see `events`.
     max_instructions: stop after that many; None: at the program's end.
-    Further keywords are those of `Machine`: uarch, env, root, read_only, seed, overrides, lbr_depth, stdin,
-    stdout, stderr.
+    Further keywords are those of `Machine`: uarch, env, root, read_only, seed, overrides, lbr_depth, skid,
+    stdin, stdout, stderr.
 
     The program's input and output are those of this process unless the keywords say otherwise. Other Python
     threads run meanwhile; Ctrl-C raises KeyboardInterrupt.

@@ -8,6 +8,9 @@ namespace lastbranch::python {
 void bind_base(pybind11::module_& m);
 /// What there is to choose from: microarchitectures, their fields, events.
 void bind_listing(pybind11::module_& m);
+/// Last-branch records and counters alone.
+void bind_bare_lbr(pybind11::module_& m);
+void bind_bare_pmu(pybind11::module_& m);
 /// The machine.
 void bind_machine(pybind11::module_& m);
 /// Samples and branch records as NumPy arrays.

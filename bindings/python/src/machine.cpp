@@ -9,6 +9,9 @@
 
 #include "bindings/python/src/arrays.h"
 #include "bindings/python/src/binders.h"
+#include "bindings/python/src/counters.h"
+#include "bindings/python/src/registers.h"
+#include "bindings/python/src/ring.h"
 #include "bindings/python/src/session.h"
 #include "models/cpu/decode.h"
 #include "sim/base/error.h"
@@ -23,7 +26,7 @@ using Overrides = std::vector<std::pair<std::string, u64>>;
 std::unique_ptr<Session> make_session(const std::vector<std::string>& arguments,
                                       const std::vector<std::string>& environment, const std::string& uarch,
                                       const Overrides& overrides, const std::string& root, bool read_only,
-                                      u64 seed, const StreamFds& streams) {
+                                      u64 seed, u64 skid, const StreamFds& streams) {
   MachineConfig config;
   config.uarch = uarch;
   config.overrides = overrides;
@@ -32,6 +35,7 @@ std::unique_ptr<Session> make_session(const std::vector<std::string>& arguments,
   config.process.root = root;
   config.process.read_only = read_only;
   config.process.seed = seed;
+  config.pmu.skid_cycles = skid;
   return std::make_unique<Session>(std::move(config), streams);
 }
 
@@ -107,30 +111,24 @@ std::optional<std::string> death(Session& s) {
   return text;
 }
 
-py::array lbr_entries(Session& s) {
-  const lbr::Lbr& ring = s.machine().lbr();
-  std::vector<BranchRow> rows;
-  for (const lbr::Entry& e : ring.entries()) rows.push_back(branch_row(ring.params().format, e));
-  return owning_array(std::move(rows));
+/// What the machine's part takes `-j`'s argument for.
+BranchFilter filter(Session& s, const std::string& branches) {
+  return parse_branch_filter(branches, s.machine().uarch().lbr);
 }
 
-u64 read_msr(Session& s, const std::string& name) {
-  return s.machine().msrs().read(name);
+CounterBank bank(Session& s) {
+  return {s.machine().uarch(), s.machine().msrs()};
 }
-void write_msr(Session& s, const std::string& name, u64 value) {
-  s.machine().msrs().write(name, value);
-}
-std::vector<std::string> msr_names(Session& s) {
-  std::vector<std::string> names;
-  for (const MsrBus::Listed& m : s.machine().msrs().list()) names.push_back(m.name);
-  return names;
+unsigned program(Session& s, const std::string& event, std::optional<u64> period,
+                 std::optional<unsigned> counter) {
+  return bank(s).program(event, period, counter, false);
 }
 
 /// The events with their periods.
 std::vector<std::pair<std::string, u64>> collect(Session& s, const std::string& events, u64 period,
-                                                 bool raw_lbr) {
+                                                 const std::string& branches, bool raw_lbr) {
   const std::vector<SampledEvent> parsed = s.parse(events, period);
-  s.collect(parsed, raw_lbr);
+  s.collect(parsed, filter(s, branches), raw_lbr);
   std::vector<std::pair<std::string, u64>> chosen;
   for (const SampledEvent& e : parsed) chosen.emplace_back(e.spec.text, e.period);
   return chosen;
@@ -141,12 +139,12 @@ py::tuple take_samples(Session& s) {
   return py::make_tuple(owning_array(std::move(taken.samples)), owning_array(std::move(taken.branches)));
 }
 
-void record(Session& s, const std::string& path, const std::string& events, u64 period, bool raw_lbr,
-            const std::vector<std::string>& command_line) {
+void record(Session& s, const std::string& path, const std::string& events, u64 period,
+            const std::string& branches, bool raw_lbr, const std::vector<std::string>& command_line) {
   RecordConfig config;
   config.path = path;
   config.events = s.parse(events, period);
-  config.branches = any_user_branch();
+  config.branches = filter(s, branches);
   config.raw_lbr = raw_lbr;
   config.cmdline = command_line;
   s.record(std::move(config));
@@ -159,10 +157,10 @@ u64 finish_recording(Session& s) {
 }  // namespace
 
 void bind_machine(py::module_& m) {
-  py::class_<Session>(m, "Machine")
-      .def(py::init(&make_session), py::kw_only(), py::arg("arguments"), py::arg("environment"),
-           py::arg("uarch"), py::arg("overrides"), py::arg("root"), py::arg("read_only"), py::arg("seed"),
-           py::arg("streams"))
+  py::class_<Session> c(m, "Machine");
+  c.def(py::init(&make_session), py::kw_only(), py::arg("arguments"), py::arg("environment"),
+        py::arg("uarch"), py::arg("overrides"), py::arg("root"), py::arg("read_only"), py::arg("seed"),
+        py::arg("skid"), py::arg("streams"))
       .def("run", &run, py::arg("max_instructions"))
       .def("request_stop", [](Session& s) { s.request_stop(); })
       .def("count", &count, py::arg("event"))
@@ -184,20 +182,23 @@ void bind_machine(py::module_& m) {
           py::arg("address"))
       .def("refused_calls", &refused_calls)
       .def("death", &death)
-      .def_property_readonly("lbr_depth", [](Session& s) { return s.machine().lbr().depth(); })
-      .def_property_readonly("lbr_enabled", [](Session& s) { return s.machine().lbr().enabled(); })
-      .def("lbr_enable", [](Session& s) { s.machine().enable_lbr(); })
-      .def("lbr_disable", [](Session& s) { s.machine().lbr().enable(false); })
-      .def("lbr_clear", [](Session& s) { s.machine().lbr().clear(); })
-      .def("lbr_entries", &lbr_entries)
-      .def("msr_names", &msr_names)
-      .def("read_msr", &read_msr, py::arg("name"))
-      .def("write_msr", &write_msr, py::arg("name"), py::arg("value"))
-      .def("collect", &collect, py::arg("events"), py::arg("period"), py::arg("raw_lbr"))
+      .def(
+          "lbr_enable",
+          [](Session& s, const std::string& branches) { s.machine().enable_lbr(filter(s, branches)); },
+          py::arg("branches"))
+      .def("pmu_program", &program, py::arg("event"), py::arg("period"), py::arg("counter"))
+      .def(
+          "pmu_stop", [](Session& s, unsigned counter) { bank(s).stop(counter); }, py::arg("counter"))
+      .def("collect", &collect, py::arg("events"), py::arg("period"), py::arg("branches"), py::arg("raw_lbr"))
       .def("take_samples", &take_samples)
-      .def("record", &record, py::arg("path"), py::arg("events"), py::arg("period"), py::arg("raw_lbr"),
-           py::arg("command_line"))
+      .def("record", &record, py::arg("path"), py::arg("events"), py::arg("period"), py::arg("branches"),
+           py::arg("raw_lbr"), py::arg("command_line"))
       .def("finish_recording", &finish_recording);
+  const auto msrs = [](Session& s) -> MsrBus& { return s.machine().msrs(); };
+  bind_registers(c, msrs);
+  bind_ring(
+      c, [](Session& s) -> lbr::Lbr& { return s.machine().lbr(); }, msrs);
+  bind_counters(c, &bank);
 }
 
 }  // namespace lastbranch::python

@@ -20,5 +20,7 @@ PYBIND11_MODULE(_core, m) {
   bind_base(m);
   bind_listing(m);
   bind_samples(m);
+  bind_bare_lbr(m);
+  bind_bare_pmu(m);
   bind_machine(m);
 }

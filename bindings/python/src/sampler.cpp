@@ -4,9 +4,10 @@
 
 namespace lastbranch::python {
 
-Sampler::Sampler(Machine& machine, const std::vector<SampledEvent>& events, bool raw_lbr)
-    : machine_(machine), raw_lbr_(raw_lbr) {
-  machine.enable_lbr();
+Sampler::Sampler(Machine& machine, const std::vector<SampledEvent>& events, const BranchFilter& filter,
+                 bool raw_lbr)
+    : machine_(machine), filter_(filter), raw_lbr_(raw_lbr) {
+  machine.enable_lbr(filter);
   for (std::size_t k = 0; k < events.size(); ++k) {
     const u64 period = events[k].period;
     const u32 number = static_cast<u32>(k);
@@ -25,7 +26,7 @@ void Sampler::sample(u32 event, u64 period, u64 ip) {
   for (std::size_t k = 0; k < n; ++k) {
     const lbr::Entry& e = ring_.at(k);
     const bool from_kernel = static_cast<i64>(e.from) < 0;
-    if (from_kernel && !raw_lbr_) continue;
+    if (!raw_lbr_ && !filter_.keeps(e.kind, from_kernel)) continue;
     samples_.branches.push_back(branch_row(machine_.lbr().params().format, e));
   }
   samples_.samples.push_back({.ip = ip,

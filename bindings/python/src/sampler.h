@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bindings/python/src/rows.h"
+#include "sim/machine/branch_filter.h"
 #include "sim/machine/machine.h"
 #include "sim/machine/recorder.h"
 
@@ -16,9 +17,11 @@ struct Samples {
 
 class Sampler {
  public:
-  /// Samples `events` of `machine` from now on, with branch stacks: entries with a FROM in the kernel are
-  /// left out unless `raw_lbr`. Must outlive the machine's runs. Throws Error.
-  Sampler(Machine& machine, const std::vector<SampledEvent>& events, bool raw_lbr);
+  /// Samples `events` of `machine` from now on, with stacks of the branches that `filter` wants. What the
+  /// part records beyond that is left out as perf does, unless `raw_lbr`. Must outlive the machine's runs.
+  /// Throws Error.
+  Sampler(Machine& machine, const std::vector<SampledEvent>& events, const BranchFilter& filter,
+          bool raw_lbr);
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
 
@@ -29,6 +32,7 @@ class Sampler {
   void sample(u32 event, u64 period, u64 ip);
 
   Machine& machine_;
+  BranchFilter filter_;
   bool raw_lbr_;
   std::array<lbr::Entry, lbr::Lbr::kMaxDepth> ring_{};
   Samples samples_;

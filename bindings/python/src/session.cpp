@@ -88,9 +88,9 @@ std::vector<SampledEvent> Session::parse(const std::string& events, u64 period) 
   return parsed;
 }
 
-void Session::collect(const std::vector<SampledEvent>& events, bool raw_lbr) {
+void Session::collect(const std::vector<SampledEvent>& events, const BranchFilter& filter, bool raw_lbr) {
   if (sampler_) throw Error("machine: samples are collected already");
-  sampler_ = std::make_unique<Sampler>(machine(), events, raw_lbr);
+  sampler_ = std::make_unique<Sampler>(machine(), events, filter, raw_lbr);
 }
 
 Samples Session::take_samples() {

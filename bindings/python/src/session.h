@@ -36,7 +36,7 @@ class Session {
   /// Events of the machine's part, by perf's names, separated by commas; a `period` of 0 becomes the default.
   [[nodiscard]] std::vector<SampledEvent> parse(const std::string& events, u64 period);
   /// Collects samples. Throws Error when it does already.
-  void collect(const std::vector<SampledEvent>& events, bool raw_lbr);
+  void collect(const std::vector<SampledEvent>& events, const BranchFilter& filter, bool raw_lbr);
   [[nodiscard]] Samples take_samples();
   /// Writes perf.data. Throws Error when it does already.
   void record(RecordConfig config);
