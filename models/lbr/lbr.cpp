@@ -58,8 +58,9 @@ Lbr::Lbr(const LbrParams& params, u64 seed)
   update();
 }
 
-void Lbr::connect(const EventLogSource* events) {
+void Lbr::connect(const EventLogSource* events, bool behind) {
   events_ = events;
+  events_behind_ = behind;
   update();
 }
 

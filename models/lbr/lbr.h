@@ -49,8 +49,11 @@ class Lbr final : public DebugControl, public DebugEvents {
   /// Where BTS stores and asks for its PMI; each may be nullptr, and then BTS counts what it could not store.
   /// All must outlive this.
   void connect(DsArea* ds, GuestMemory* memory, PmiRequest* pmi) { bts_.connect(ds, memory, pmi); }
-  /// Who counts for the records of parts with event logging; nullptr: their counts stay 0.
-  void connect(const EventLogSource* events);
+  /// Who counts for the records of parts with event logging; nullptr: their counts stay 0. `behind`: totals
+  /// lack the instruction that is announced, and count_events() is called when they have it.
+  void connect(const EventLogSource* events, bool behind = false);
+  /// Fills in the counts of a record since the last call.
+  void count_events();
 
   /// A branch was taken and retired: records it if recording is on and the filter keeps it. On the path of
   /// every taken branch: one test, then five stores; everything else waits until somebody reads, or is out of
@@ -188,6 +191,8 @@ class Lbr final : public DebugControl, public DebugEvents {
   u64 ler_garbage_ = 0;
   Bts bts_;
   const EventLogSource* events_ = nullptr;
+  bool events_behind_ = false;
+  bool events_due_ = false;  ///< the newest record has yet to get its counts
   u32 events_logged_ = 0;
   std::array<u64, 4> event_totals_{};
   Rng rng_;

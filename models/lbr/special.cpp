@@ -1,6 +1,7 @@
 // Branches that are more than a plain record: BTS, call-stack mode, last-exception records, event counts and
 // the errata that strike while recording.
 #include <algorithm>
+#include <utility>
 
 #include "models/lbr/lbr.h"
 #include "sim/base/field.h"
@@ -57,7 +58,11 @@ void Lbr::record(const RetiredBranch& b) {
     if (!q.arch_zeroes_kernel_from) return;
     e.from = 0;
   }
-  e.events = logged_events();
+  if (events_behind_) {
+    events_due_ = true;
+  } else {
+    e.events = logged_events();
+  }
   if (q.oldest_entry_bias_per_mille != 0 && depth_ > 2 && rng_.chance(q.oldest_entry_bias_per_mille, 1000)) {
     const unsigned oldest = ring_.tos() - (depth_ - 1);
     const unsigned mask = ring_.depth() - 1;
@@ -76,6 +81,13 @@ void Lbr::pop(u64 time) {
   // Architectural records shift down; what comes in at the far end is empty.
   if (depth_ < ring_.depth()) put(depth_ - 1, {});
   if (params_.quirks.pop_restarts_cycles) ring_.restart_time(time);
+}
+
+void Lbr::count_events() {
+  if (!std::exchange(events_due_, false)) return;
+  Entry newest = ring_.newest();
+  newest.events = logged_events();
+  ring_.put(ring_.tos(), newest);
 }
 
 u8 Lbr::logged_events() {

@@ -42,7 +42,7 @@ Processor::Processor(cpu::Uarch p, const ProcessorPorts& ports)
            {.architectural = part.arch_pebs}) {
   pmu.connect(&pebs);
   hub.lbr.connect(&ds, ports.ds != nullptr ? ports.ds : &linear_, &pmu);
-  if (part.lbr.arch.event_log_counters != 0) hub.lbr.connect(static_cast<const EventLogSource*>(this));
+  if (part.lbr.arch.event_log_counters != 0) hub.lbr.connect(static_cast<const EventLogSource*>(this), true);
   msrs.attach(hub.lbr.rows(), &hub.lbr);
   msrs.attach(pmu.rows(), &pmu);
   msrs.attach(pebs.rows(), &pebs);
@@ -57,6 +57,8 @@ Processor::Processor(cpu::Uarch p, const ProcessorPorts& ports)
 
 cpu::RunResult Processor::run(Horizon horizon) {
   pmu.limit(horizon);
+  // Records log what was counted up to each branch, and counts are known between runs.
+  if (part.lbr.arch.event_log_counters != 0 && logged() != 0) horizon.within(1);
   run_from_ = cpu().rip;
   retired_at_ = cpu().retired();
   const cpu::RunResult result = core.run(std::max<u64>(1, horizon.instructions()));
@@ -67,6 +69,7 @@ cpu::RunResult Processor::run(Horizon horizon) {
 void Processor::serve_counters() {
   core.fold();
   count_inserts();
+  hub.lbr.count_events();
   // Only of a single instruction is it known which one it was.
   eventing_rip_ = cpu().retired() - retired_at_ <= 1 ? run_from_ : 0;
   pmu.service(eventing_rip_);
@@ -85,6 +88,7 @@ void Processor::far_branch(BranchKind kind, u64 from, u64 to, u8 cpl_from, u8 cp
               .length = 0,
               .cpl_from = cpl_from,
               .cpl_to = cpl_to});
+  hub.lbr.count_events();
 }
 
 std::vector<std::string> Processor::unmodelled() const {

@@ -81,6 +81,36 @@ TEST(PmuCore, lbr_inserts_counts_entries_written_and_entries_removed) {
   }
 }
 
+// Rows: pmu-2.2-branch-log, lbr-2-event-log, lbr-1.1-lunarlake, lbr-1.1-sierraforest
+TEST(PmuCore, records_log_the_events_of_counters_that_ask_for_it) {
+  constexpr u8 kCode[] = {
+      0x90,        // +0 nop
+      0x90,        // +1 nop
+      0xeb, 0x00,  // +2 jmp +4
+      0xeb, 0xfa,  // +4 jmp +0
+  };
+  constexpr u64 kLog = u64{1} << 35;
+  const Image image(kCode);
+  for (const char* uarch : {"lunarlake-p", "lunarlake-e", "sierraforest", "meteorlake-p"}) {
+    const bool logs = std::string_view(uarch) != "meteorlake-p";
+    BareMachine machine({.uarch = uarch, .image = image.path()});
+    MsrBus& msrs = machine.processor().msrs;
+    const u64 start = machine.processor().cpu().rip;
+    EXPECT_EQ(msrs.write(0x186, 0x4300c0 | kLog) == MsrFault::kNone, logs) << uarch;  // instructions
+    EXPECT_EQ(msrs.write(0x187, 0x4300c4 | kLog) == MsrFault::kNone, logs) << uarch;  // branches
+    msrs.write("IA32_PERFEVTSEL2", 0x4300c0);                                         // not logged
+    msrs.write("IA32_LBR_DEPTH", 8);
+    msrs.write("IA32_LBR_CTL", 0x7f0007);
+    machine.run(4 * 100);
+    for (unsigned n = 0; n < 8; ++n) {
+      const u64 from = msrs.read(fmt::format("IA32_LBR_{}_FROM_IP", n)) - start;
+      const u64 counts = msrs.read(fmt::format("IA32_LBR_{}_INFO", n)) >> 32 & 0xffff;
+      ASSERT_TRUE(from == 2 || from == 4) << uarch << " " << from;
+      EXPECT_EQ(counts, logs ? (from == 2 ? 0b0111u : 0b0101u) : 0u) << uarch << ", record " << n;
+    }
+  }
+}
+
 /// Overflows of counter 0 on a loop of five instructions, two of them branches, as a handler without cost
 /// sees them: at each PMI the address of the instruction that overflowed, and the counter is armed again.
 std::vector<u64> overflows(u64 event, u64 period, std::size_t count) {
