@@ -34,6 +34,15 @@ def test_every_supported_event_counts(busybox: str) -> None:
             assert result.counts[event.name] == result.counts[event.alias_of]
 
 
+def test_events_say_what_they_wait_for() -> None:
+    events = {e.name: e for e in lastbranch.events(uarch="skylake")}
+
+    assert events["br_inst_retired.near_taken"].state == "supplied"
+    assert events["br_inst_retired.near_taken"].precise
+    assert events["br_misp_retired.all_branches"].state == "waits for mispredicted"
+    assert all(e.supported == (e.state == "supplied") for e in events.values())
+
+
 def test_unknown_part_is_refused() -> None:
     for listing in (lastbranch.events, lastbranch.parameters):
         with pytest.raises(lastbranch.Error, match="z80"):

@@ -217,7 +217,7 @@ class Lbr(Ring):
             at ``to``; else 3), ``cpl_from`` (at ``from``; else as at ``to``). Others are ignored, so that the
             arrays of `record` and `entries` can be pushed as they are. See `BRANCH`.
 
-        10 million branches take about 0.3 s. Raises `Error`: fields missing, of other types, or out of
+        10 million branches take about 0.13 s. Raises `Error`: fields missing, of other types, or out of
         range, where the branches before have been recorded.
         """
         self._core.push(branches)

@@ -36,6 +36,10 @@ class Event:
     """Whether a model supplies it; events that need caches or a predictor are known by name only."""
     alias_of: str | None
     """For perf's own names: the part's event."""
+    state: str
+    """``supplied``, ``waits for`` a fact that comes with a timing model, or ``not modelled``."""
+    precise: bool
+    """Whether PEBS can sample it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,9 @@ class Machine:
 
         event: as perf writes it: ``cycles:u``, ``br_inst_retired.near_taken``, ``r20c4``; see `events`.
 
+        There are as many counters as one likes, beside the core's. Only events with cmask, inv or edge take
+        one of the core's, and share them by turns when they are more: then the value is an estimate.
+
         Raises `Error`: no such event, or no model supplies it.
         """
         return Counter(self._core, event)

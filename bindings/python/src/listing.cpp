@@ -37,12 +37,14 @@ py::list events(const std::string& uarch) {
   py::list rows;
   for (const pmu::Alias& a : pmu::aliases()) {
     if (const pmu::Event* e = pmu::find(list, a.name); e != nullptr) {
-      rows.append(py::make_tuple(a.name, e->description, e->select, e->supported(), e->name));
+      rows.append(py::make_tuple(a.name, e->description, e->select, e->supported(), e->name,
+                                 pmu::state_text(*e), e->is_precise(list)));
     }
   }
   for (const pmu::Event& e : pmu::events()) {
     if (e.exists(list)) {
-      rows.append(py::make_tuple(e.name, e.description, e.select, e.supported(), py::none()));
+      rows.append(py::make_tuple(e.name, e.description, e.select, e.supported(), py::none(),
+                                 pmu::state_text(e), e.is_precise(list)));
     }
   }
   return rows;

@@ -46,9 +46,18 @@ py::tuple run(Session& s, std::optional<u64> max_instructions) {
   return py::make_tuple(kHow.at(static_cast<std::size_t>(outcome.how)), outcome.status);
 }
 
-std::size_t count(Session& s, const std::string& event) {
+/// Numbers of counters that are the PMU's have this bit.
+constexpr u64 kOnPmu = u64{1} << 62;
+
+u64 count(Session& s, const std::string& event) {
   Machine& m = s.machine();
-  return m.count(pmu::parse_event(m.uarch().pmu.events, m.uarch().name, event));
+  const pmu::EventSpec spec = pmu::parse_event(m.uarch().pmu.events, m.uarch().name, event);
+  // What looks at single cycles needs a counter of the PMU; the others count beside it.
+  return spec.per_cycle ? m.perf_count(spec) | kOnPmu : m.count(spec);
+}
+u64 counter(Session& s, u64 number) {
+  const Machine& m = s.machine();
+  return (number & kOnPmu) != 0 ? m.perf_counted(number & ~kOnPmu).scaled() : m.counted(number);
 }
 
 std::map<std::string_view, u64> facts(Session& s) {
@@ -164,8 +173,7 @@ void bind_machine(py::module_& m) {
       .def("run", &run, py::arg("max_instructions"))
       .def("request_stop", [](Session& s) { s.request_stop(); })
       .def("count", &count, py::arg("event"))
-      .def(
-          "counter", [](Session& s, std::size_t n) { return s.machine().counted(n); }, py::arg("number"))
+      .def("counter", &counter, py::arg("number"))
       .def("facts", &facts)
       .def_property_readonly("instructions", [](Session& s) { return s.machine().instructions(); })
       .def_property_readonly("cycles", [](Session& s) { return s.machine().cycles(); })
