@@ -17,40 +17,17 @@
 #include "sim/base/error.h"
 #include "sim/base/horizon.h"
 #include "sim/kernel/batch.h"
+#include "sim/kernel/branch_batch.h"
 #include "sim/kernel/core_module.h"
 #include "sim/kernel/msr_payload.h"
 
 namespace lastbranch::cpu {
 namespace {
 
-/// Keeps retired branches until there are enough of them for a transaction.
-class BranchBatch {
- public:
-  explicit BranchBatch(CpuModule& module) : module_(module) {}
-  [[gnu::always_inline]] void branch(const RetiredBranch& b) {
-    held_[size_++] = b;
-    if (size_ == held_.size()) [[unlikely]]
-      send();
-  }
-  [[gnu::noinline]] void send() {
-    if (size_ == 0) return;
-    tlm::tlm_generic_payload payload;
-    kernel::make_batch(payload, std::span<const RetiredBranch>(held_.data(), size_));
-    size_ = 0;
-    if (module_.branches.size() == 0) return;
-    sc_core::sc_time delay;
-    module_.branches->b_transport(payload, delay);
-    LASTBRANCH_CHECK(payload.is_response_ok(), "batch of branches: {}", payload.get_response_string());
-  }
-
- private:
-  CpuModule& module_;
-  std::size_t size_ = 0;
-  std::array<RetiredBranch, 256> held_;
-};
+using Batch = kernel::BranchBatch<decltype(CpuModule::branches)>;
 
 struct Policies {
-  using Hub = BranchBatch;
+  using Hub = Batch;
   using Timing = UnitTiming;
   using V = Fast;
 };
@@ -70,7 +47,7 @@ struct CpuModule::Parts final : BusAccess, PortIo, FarBranches, DebugEvents, Deb
   PhysMem ram;
   IdentityMap map{ram};
   Ledger ledger;
-  BranchBatch hub;
+  Batch hub;
   Core<Policies> core;
   MsrBus msrs;
   LapicParams lapic_params;
@@ -88,7 +65,7 @@ struct CpuModule::Parts final : BusAccess, PortIo, FarBranches, DebugEvents, Deb
         config(c),
         clock(c.part.frequency_hz),
         keeper(clock.time_of(c.quantum)),
-        hub(module),
+        hub(module.branches),
         core(ram, map, hub, ledger),
         lapic_params(cpu::lapic_params(config.part, c.timer_hz)),
         lapic(lapic_params, {.now = [](const void* p) { return static_cast<const Parts*>(p)->now(); },

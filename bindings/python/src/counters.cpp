@@ -115,7 +115,7 @@ CounterBit CounterBank::program(const std::string& event, std::optional<u64> per
   } else {
     using namespace pmu::evtsel;
     put(msrs, kSelect + c,
-              pmu::general_select(spec.select) | Os::of(os) | Usr::of(usr) | Int::of(pmi) | Enable::of(1));
+        pmu::general_select(spec.select) | Os::of(os) | Usr::of(usr) | Int::of(pmi) | Enable::of(1));
   }
   if (part.pmu.version >= 2) {
     put(msrs, kGlobalControl, get(msrs, kGlobalControl) | u64{1} << c);
