@@ -44,6 +44,8 @@ struct CpuModule::Parts final : BusAccess, PortIo, FarBranches, DebugEvents, Deb
   kernel::QuantumKeeper keeper;
   kernel::InterruptLine lint0{"lint0_raised"}, lint1{"lint1_raised"}, pmi{"pmi_raised"};
   sc_core::sc_event idling{"idling"};
+  // Not an expression, which nobody would free when the simulation ends in the wait.
+  sc_core::sc_event_or_list any_line;
   PhysMem ram;
   IdentityMap map{ram};
   Ledger ledger;
@@ -78,6 +80,9 @@ struct CpuModule::Parts final : BusAccess, PortIo, FarBranches, DebugEvents, Deb
                 .rdpmc = [](const void* p,
                             u32 ecx) { return const_cast<Parts*>(static_cast<const Parts*>(p))->rdpmc(ecx); },
                 .rdpmc_self = this}) {
+    any_line |= lint0.raised();
+    any_line |= lint1.raised();
+    any_line |= pmi.raised();
     Cpu& cpu = core.cpu();
     msrs.attach(system_msrs(), &cpu);
     msrs.attach(lapic.rows(), &lapic);
@@ -299,11 +304,10 @@ struct CpuModule::Parts final : BusAccess, PortIo, FarBranches, DebugEvents, Deb
     if (!lint0.pending() && !lint1.pending() && !pmi.pending()) {
       const u64 wake = lapic.next_deadline_cycles();
       if (wake == Lapic::kNever) {
-        sc_core::wait(lint0.raised() | lint1.raised() | pmi.raised());
+        sc_core::wait(any_line);
       } else {
         const sc_core::sc_time at = clock.time_of(now() + wake);
-        sc_core::wait(at - std::min(at, sc_core::sc_time_stamp()),
-                      lint0.raised() | lint1.raised() | pmi.raised());
+        sc_core::wait(at - std::min(at, sc_core::sc_time_stamp()), any_line);
       }
     }
     const u64 cycle = clock.cycles_at(sc_core::sc_time_stamp());
