@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "models/cpu/cpuid.h"
+#include "models/lbr/arch_lbr.h"
 #include "models/pmu/pmu_select.h"
 
 namespace lastbranch {
@@ -123,6 +124,11 @@ void Processor::fill(pmu::PebsSample& sample) const {
   std::memcpy(sample.xmm.data(), c.xmm.data(), sizeof sample.xmm);
   sample.tsc = c.cycles(c) + c.tsc_offset;
   sample.data_address = c.effective_address;
+}
+
+void Processor::fill(pmu::PebsLbrState& state) const {
+  const lbr::LbrState saved = lbr::save(hub.lbr);
+  state = {.ctl = saved.ctl, .depth = saved.depth, .ler = {saved.ler_from, saved.ler_to, saved.ler_info}};
 }
 
 }  // namespace lastbranch

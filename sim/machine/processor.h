@@ -81,6 +81,7 @@ class Processor final : public FarBranches,
 
  private:
   void fill(pmu::PebsSample& sample) const override;
+  void fill(pmu::PebsLbrState& state) const override;
   [[nodiscard]] u32 logged() const override;
   [[nodiscard]] u64 total(unsigned n) const override { return pmu.total(n); }
   void count_inserts();

@@ -1,10 +1,13 @@
 // What a core retires, as the PMU's counters see it.
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
 
+#include "models/cpu/system_memory.h"
+#include "models/pmu/pebs_record.h"
 #include "sim/machine/bare_machine.h"
 
 namespace lastbranch {
@@ -108,6 +111,134 @@ TEST(PmuCore, records_log_the_events_of_counters_that_ask_for_it) {
       ASSERT_TRUE(from == 2 || from == 4) << uarch << " " << from;
       EXPECT_EQ(counts, logs ? (from == 2 ? 0b0111u : 0b0101u) : 0u) << uarch << ", record " << n;
     }
+  }
+}
+
+/// A loop that records its branches, with distinct registers, on a part that samples every 10th taken branch
+/// by PEBS into kBuffer.
+class PebsLoop {
+ public:
+  static constexpr u64 kDs = 0x30'0000, kBuffer = 0x31'0000;
+
+  explicit PebsLoop(const std::string& uarch)
+      : image_(kCode),
+        machine({.uarch = uarch, .image = image_.path()}),
+        memory(machine.processor().core.cpu()) {
+    cpu::Cpu& c = machine.processor().cpu();
+    start = c.rip;
+    for (std::size_t n = 0; n < 16; ++n) {
+      if (n != 4) c.r[n] = 0x1000 + n;
+      const std::array<u64, 2> xmm = {0x2000 + n, 0x3000 + n};
+      std::memcpy(&c.xmm[n], xmm.data(), sizeof xmm);
+    }
+    for (const u64 word : {kBuffer, kBuffer, kBuffer + 0x8000, kBuffer + 0x8000, kMinus10, kMinus10}) {
+      memory.put(kDs + 0x20 + 8 * words_++, word);
+    }
+    write("IA32_DS_AREA", kDs);
+    write("IA32_LBR_CTL", 0x7f0007);
+    write("IA32_DEBUGCTL", 1);
+  }
+
+  /// Registers that this part lacks are left out.
+  void write(std::string_view name, u64 value) {
+    MsrBus& msrs = machine.processor().msrs;
+    if (msrs.find(name)) msrs.write(name, value);
+  }
+  /// The record at kBuffer after so many instructions.
+  std::vector<u8> record(u64 instructions) {
+    machine.run(instructions);
+    std::vector<u8> bytes(2048);
+    EXPECT_TRUE(memory.read(kBuffer, bytes));
+    return bytes;
+  }
+  /// Branches as the registers show them now, newest first.
+  [[nodiscard]] std::vector<LbrRecord> branches() {
+    std::vector<LbrRecord> found(machine.processor().hub.lbr.depth());
+    machine.processor().hub.lbr.records(found);
+    return found;
+  }
+
+  static constexpr u64 kMinus10 = (u64{1} << 48) - 10;
+
+ private:
+  static constexpr u8 kCode[] = {
+      0x90,        // +0 nop
+      0x90,        // +1 nop
+      0xeb, 0x00,  // +2 jmp +4
+      0xeb, 0xfa,  // +4 jmp +0
+  };
+  Image image_;
+  u64 words_ = 0;
+
+ public:
+  BareMachine machine;
+  cpu::LinearMemory memory;
+  u64 start = 0;
+};
+
+void expect_registers(const pmu::PebsSample& sample) {
+  for (std::size_t n = 0; n < 16; ++n) {
+    if (n != 4) {
+      EXPECT_EQ(sample.gpr[n], 0x1000 + n);
+    }
+    EXPECT_EQ(sample.xmm[n], (std::array<u64, 2>{0x2000 + n, 0x3000 + n}));
+  }
+}
+
+// Rows: pebs-6.3-basic, pebs-6.3-gpr, pebs-6.3-xmm, pebs-6.3-lbr, pebs-6.3-adaptive-bit, pmu-2.2-adaptive
+// Rows: lbr-8-pebs-lbr
+TEST(PmuCore, an_adaptive_record_holds_what_the_core_has) {
+  for (const char* uarch : {"icelake", "sapphirerapids"}) {
+    SCOPED_TRACE(uarch);
+    PebsLoop loop(uarch);
+    loop.write("MSR_PEBS_DATA_CFG", pmu::data_cfg::kGpr | pmu::data_cfg::kXmm | pmu::data_cfg::kLbr |
+                                        u64{7} << pmu::data_cfg::kLbrEntriesShift);
+    loop.write("IA32_PEBS_ENABLE", 2);  // counter 0 of some samples the branch that overflows
+    loop.write("IA32_PERFEVTSEL1", 0x4220c4 | u64{1} << 34);
+    loop.write("IA32_A_PMC1", PebsLoop::kMinus10);
+
+    // Two branches in four instructions; the eleventh is recorded.
+    const auto found = pmu::decode_adaptive({.format = 4}, loop.record(5 * 4 + 3));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->sample.eventing_ip, loop.start + 2);
+    EXPECT_EQ(found->sample.rip, loop.start + 4);
+    EXPECT_EQ(found->sample.applicable, 2u);
+    expect_registers(found->sample);
+    const std::vector<LbrRecord> branches = loop.branches();
+    ASSERT_EQ(found->lbr_count, 8u);
+    EXPECT_TRUE(std::equal(found->branches().begin(), found->branches().end(), branches.begin()));
+    EXPECT_EQ(branches[0].from, loop.start + 2);
+    EXPECT_EQ(branches[1].from, loop.start + 4);
+  }
+}
+
+// Rows: pebs-6.6-gpr, pebs-6.6-vectors, pebs-6.6-lbr, pebs-6.6-basic, lbr-1.2-cougarcove
+TEST(PmuCore, an_architectural_record_holds_what_the_core_has) {
+  for (const char* uarch : {"pantherlake-p", "pantherlake-e"}) {
+    SCOPED_TRACE(uarch);
+    PebsLoop loop(uarch);
+    MsrBus& msrs = loop.machine.processor().msrs;
+    msrs.write("IA32_LER_FROM_IP", 0x1234);
+    msrs.write("IA32_LER_TO_IP", 0x5678);
+    ASSERT_EQ(msrs.write(0x3f4, PebsLoop::kBuffer | 3), MsrFault::kNone);
+    ASSERT_EQ(msrs.write(0x1903, pmu::cfg_c::kEnable | pmu::cfg_c::kGpr | pmu::cfg_c::kXmm |
+                                     u64{1} << pmu::cfg_c::kLbrShift | 0xffff'fff6),
+              MsrFault::kNone);
+    msrs.write("IA32_PERFEVTSEL0", 0x4200c0);
+    msrs.write("IA32_A_PMC0", PebsLoop::kMinus10);
+
+    // The instruction behind the tenth is recorded.
+    const auto found = pmu::decode_architectural(loop.record(11));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->sample.eventing_ip, loop.start + 2);
+    EXPECT_EQ(found->sample.applicable, 1u);
+    expect_registers(found->sample);
+    EXPECT_EQ(found->lbr_state.ctl, 0x7f0007u);
+    EXPECT_EQ(found->lbr_state.depth, 32u);
+    EXPECT_EQ(found->lbr_state.ler.from, 0x1234u);
+    EXPECT_EQ(found->lbr_state.ler.to, 0x5678u);
+    ASSERT_EQ(found->lbr_count, 8u);
+    EXPECT_EQ(found->branches()[0], loop.branches()[0]);
   }
 }
 
