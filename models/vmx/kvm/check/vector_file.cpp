@@ -1,0 +1,189 @@
+#include "models/vmx/kvm/check/vector_file.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <iterator>
+
+#include <boost/iostreams/filter/gzip.hpp>
+#include <boost/iostreams/filtering_stream.hpp>
+
+#include "models/vmx/kvm/check/vector_sets.h"
+#include "sim/base/error.h"
+
+namespace lastbranch::kvm {
+namespace {
+
+std::string read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error("{}: cannot be opened", path);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad() || (bytes.empty() && !file.eof())) throw Error("{}: cannot be read", path);
+  if (!bytes.starts_with("\x1f\x8b")) return bytes;
+  namespace io = boost::iostreams;
+  try {
+    io::filtering_istream in;
+    in.push(io::gzip_decompressor());
+    in.push(io::array_source(bytes.data(), bytes.size()));
+    in.exceptions(std::ios::badbit);
+    return {std::istreambuf_iterator<char>(in), {}};
+  } catch (const std::exception& error) {
+    throw Error("{}: expected a whole gzip file, found one that is torn or damaged ({})", path, error.what());
+  }
+}
+
+std::vector<std::string_view> split(std::string_view line) {
+  std::vector<std::string_view> cells;
+  while (true) {
+    const std::size_t comma = line.find(',');
+    cells.push_back(line.substr(0, comma));
+    if (comma == std::string_view::npos) return cells;
+    line.remove_prefix(comma + 1);
+  }
+}
+
+bool parse_unsigned(std::string_view text, u64& value) {
+  const bool hex = text.starts_with("0x");
+  if (hex) text.remove_prefix(2);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, hex ? 16 : 10);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool parse_signed(std::string_view text, u64& value) {
+  if (!text.starts_with('-')) return parse_unsigned(text, value);
+  if (!parse_unsigned(text.substr(1), value)) return false;
+  value = ~value + 1;
+  return true;
+}
+
+bool parse_either(std::string_view text, std::string_view zero, std::string_view one, u64& value) {
+  value = text == one ? 1 : 0;
+  return text == zero || text == one;
+}
+
+}  // namespace
+
+VectorFile::VectorFile(std::string path) : path_(std::move(path)), text_(read_all(path_)) {
+  if (text_.empty()) throw Error("{}: expected reference vectors, found an empty file", path_);
+  if (text_.back() != '\n') {
+    const auto lines = std::ranges::count(text_, '\n') + 1;
+    const std::size_t last = text_.rfind('\n') + 1;
+    throw Error("{}:{}: column {}: expected the end of the line, found the end of the file (a torn line)", path_,
+                lines, text_.size() - last + 1);
+  }
+  read_header();
+}
+
+bool VectorFile::next_line(std::string_view& line) {
+  if (position_ >= text_.size()) return false;
+  const std::size_t end = text_.find('\n', position_);
+  line = std::string_view(text_).substr(position_, end - position_);
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  position_ = end + 1;
+  ++line_;
+  return true;
+}
+
+void VectorFile::read_header() {
+  std::string_view line;
+  std::string_view said;
+  while (true) {
+    if (!next_line(line)) throw Error("{}: expected a column row, found the end of the file", path_);
+    if (!line.starts_with('#')) break;
+    constexpr std::string_view kMark = "set \"";
+    const std::size_t at = line.find(kMark);
+    if (at != std::string_view::npos && said.empty()) {
+      said = line.substr(at + kMark.size());
+      said = said.substr(0, said.find('"'));
+    }
+  }
+  const std::vector<std::string_view> names = split(line);
+  set_ = &closest_set(names);
+  const auto& columns = set_->columns;
+  std::vector<bool> seen(columns.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto found = std::ranges::find(columns, names[i], &Column::name);
+    if (found == columns.end())
+      throw Error("{}:{}: column {}: expected a column of set \"{}\", found '{}'", path_, line_, i + 1, set_->name,
+                  names[i]);
+    const auto place = static_cast<std::size_t>(found - columns.begin());
+    if (seen[place])
+      throw Error("{}:{}: column {}: expected each column once, found '{}' again", path_, line_, i + 1, names[i]);
+    seen[place] = true;
+    order_.push_back(place);
+  }
+  for (std::size_t i = 0; i < columns.size(); ++i)
+    if (!seen[i])
+      throw Error("{}:{}: column {}: expected '{}' of set \"{}\", found no such column", path_, line_,
+                  names.size() + 1, columns[i].name, set_->name);
+  if (!said.empty() && said != set_->name)
+    throw Error("{}:{}: expected the columns of set \"{}\", which a comment names, found those of \"{}\"", path_,
+                line_, said, set_->name);
+}
+
+void VectorFile::refuse(std::size_t column, std::string_view expected, std::string_view found) const {
+  throw Error("{}:{}: column {} ({}): expected {}, found '{}'", path_, line_, column + 1,
+              set_->columns[order_[column]].name, expected, found);
+}
+
+void VectorFile::parse_cell(VectorRow& row, std::size_t column, std::string_view cell) const {
+  const std::size_t place = order_[column];
+  u64& value = row.numbers[place];
+  switch (set_->columns[place].type) {
+    case ColumnType::kState:
+      try {
+        row.kernel = kernel_of(cell);
+      } catch (const Error& error) {
+        throw Error("{}:{}: column {} (state): {}", path_, line_, column + 1, error.what());
+      }
+      break;
+    case ColumnType::kBit:
+      if (!parse_either(cell, "0", "1", value)) refuse(column, "0 or 1", cell);
+      break;
+    case ColumnType::kNumber:
+      if (!parse_unsigned(cell, value)) refuse(column, "a number, decimal or with 0x", cell);
+      break;
+    case ColumnType::kSigned:
+      if (!parse_signed(cell, value)) refuse(column, "a number that may be negative", cell);
+      break;
+    case ColumnType::kInitiator:
+      if (!parse_either(cell, "guest", "host", value)) refuse(column, "guest or host", cell);
+      break;
+    case ColumnType::kAccess:
+      if (!parse_either(cell, "read", "write", value)) refuse(column, "read or write", cell);
+      break;
+    case ColumnType::kText:
+      if (cell.empty()) refuse(column, "text", cell);
+      row.texts[place] = cell;
+      break;
+  }
+}
+
+bool VectorFile::next(VectorRow& row) {
+  std::string_view line;
+  do {
+    if (!next_line(line)) {
+      if (row_count_ == 0) throw Error("{}: expected rows after the columns, found none", path_);
+      return false;
+    }
+  } while (line.starts_with('#'));
+  row.line = line_;
+  row.numbers.assign(set_->columns.size(), 0);
+  row.texts.assign(set_->columns.size(), {});
+  std::size_t column = 0;
+  while (true) {
+    const std::size_t comma = line.find(',');
+    if (column == order_.size())
+      throw Error("{}:{}: column {}: expected {} columns, found more", path_, line_, column + 1, order_.size());
+    parse_cell(row, column++, line.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    line.remove_prefix(comma + 1);
+  }
+  if (column < order_.size())
+    throw Error("{}:{}: column {} ({}): expected {} columns, found {} (a torn line)", path_, line_, column + 1,
+                set_->columns[order_[column]].name, order_.size(), column);
+  ++row_count_;
+  return true;
+}
+
+}  // namespace lastbranch::kvm

@@ -1,0 +1,134 @@
+#pragma once
+// KVM as a library: a host with its kernel, VMs, vCPUs, and the ioctls and guest instructions that concern
+// PERF_CAPABILITIES, DEBUGCTL, the LBRs and the vPMU. Shaped like /dev/kvm.
+// Modelled: what user space and the guest get back, and why: trace() names the rules that decided.
+// Not modelled: the guest's code itself (a vCPU that runs executes on a hart, which the machine provides).
+// Source: kvm-lbr-semantics.md, all sections.
+#include <map>
+#include <memory>
+#include <span>
+
+#include "models/vmx/kvm/event_filter.h"
+#include "models/vmx/kvm/op.h"
+#include "models/vmx/kvm/user_abi.h"
+
+namespace lastbranch::kvm {
+
+/// Registers that keep what is written: a CPU without one.
+class StoredMsrs : public HardwareMsrs {
+ public:
+  std::optional<u64> read(u32 index) override { return values_[index]; }
+  bool write(u32 index, u64 value) override {
+    values_[index] = value;
+    return true;
+  }
+
+ private:
+  std::map<u32, u64> values_;
+};
+
+struct MsrEntry {
+  u32 index = 0;
+  u64 value = 0;
+};
+
+/// A guest's access: a value, or #GP(0).
+struct GuestAnswer {
+  bool gp = false;
+  u64 value = 0;
+  int code = 0;  ///< KVM's own: 0, or one of Code
+};
+
+class Vm;
+class Vcpu;
+
+/// A machine with kvm and kvm_intel loaded.
+class Host {
+ public:
+  explicit Host(HostState state = {}, ModuleParams params = {});
+
+  HostState state;
+  ModuleState module;
+  /// The CPU's registers; the host's own unless set. Must outlive the vCPUs.
+  HardwareMsrs* hardware = &own_;
+
+  /// Loads the modules again: after a change of `state` that a booted kernel would not have seen.
+  void reload();
+  [[nodiscard]] u64 supported_perf_capabilities();
+  /// KVM_GET_MSRS on /dev/kvm: how many were read.
+  int get_feature_msrs(std::span<MsrEntry> entries);
+  [[nodiscard]] std::vector<u32> msr_index_list() const;
+  [[nodiscard]] std::vector<u32> feature_msr_index_list() const;
+  [[nodiscard]] GuestCpuid supported_cpuid();
+  /// The VM must not outlive the host; neither may move while it has children.
+  [[nodiscard]] std::unique_ptr<Vm> create_vm();
+  [[nodiscard]] const Trace& trace() const { return trace_; }
+
+ private:
+  StoredMsrs own_;
+  Trace trace_;
+};
+
+class Vm {
+ public:
+  explicit Vm(Host& host) : host_(host) {}
+
+  VmState state;
+
+  /// KVM_ENABLE_CAP: 0 or -EINVAL.
+  int enable_pmu_capability(u64 flags);
+  int set_event_filter(const EventFilter& filter);
+  [[nodiscard]] std::unique_ptr<Vcpu> create_vcpu();
+  [[nodiscard]] std::unique_ptr<Vcpu> create_vcpu(const GuestCpuid& cpuid);
+  [[nodiscard]] Host& host() { return host_; }
+
+ private:
+  Host& host_;
+};
+
+class Vcpu {
+ public:
+  explicit Vcpu(Vm& vm);
+
+  VcpuState state;
+
+  /// KVM_SET_CPUID2: 0 or a negative errno.
+  int set_cpuid(const GuestCpuid& cpuid);
+  /// KVM_SET_MSRS: how many were processed, or -E2BIG.
+  int set_msrs(std::span<const MsrEntry> entries);
+  /// KVM_GET_MSRS: how many were processed; those have their values.
+  int get_msrs(std::span<MsrEntry> entries);
+  int set_msr(u32 index, u64 value);  ///< one entry; its code, 0 if it was taken
+  GuestAnswer get_msr(u32 index);
+
+  GuestAnswer guest_wrmsr(u32 index, u64 value);
+  GuestAnswer guest_rdmsr(u32 index);
+  GuestAnswer rdpmc(u32 ecx);
+  /// Events that the guest's code causes.
+  void count(u8 event, u8 umask, u64 n);
+
+  /// KVM_RUN up to the entry: CPUID and feature MSRs are fixed from now on, LBRs passed through or intercepted.
+  void enter();
+  /// The vCPU's time slice ends and the next begins.
+  void next_slice();
+  void pmi();
+  void reset();
+  void init();
+
+  /// What decided the last call, in words, one line a rule.
+  [[nodiscard]] std::vector<std::string> trace() const { return trace_.words(); }
+  [[nodiscard]] const Trace& rules() const { return trace_; }
+  /// The last call's operation: log lines, warnings, events made.
+  [[nodiscard]] const Op& last() const { return op_; }
+  [[nodiscard]] Op& operation() { return op_; }
+  /// Whether the guest's access of `index` reaches the CPU without an exit.
+  [[nodiscard]] bool passes_through(u32 index);
+
+ private:
+  Op& fresh();
+
+  Trace trace_;
+  Op op_;
+};
+
+}  // namespace lastbranch::kvm
