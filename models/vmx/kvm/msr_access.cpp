@@ -63,11 +63,11 @@ constexpr Rule kOwnerRules[] = {
     {"msr-legacy-write", "writes of such registers of a value other than 0 are ignored and logged", "6.3",
      kAllKernels, [](const Op& op) { return legacy(op) && op.data != 0; }, ignore_and_log},
     {"msr-legacy-write-zero", "writes of 0 to such registers are ignored", "6.3", kAllKernels, legacy, zero},
-    {"msr-saved-read", "user space reads 0 from PEBS and DS registers that the guest has not", "6.3, 7", k61,
+    {"msr-saved-read", "user space reads 0 from PEBS and DS registers that the guest has not", "6.3, 7", ~kLate,
      [](const Op& op) { return saved_as_zero(op) && !op.guest() && !op.write; }, zero},
-    {"msr-saved-write", "user space writes 0 to PEBS and DS registers that the guest has not", "6.3, 7", k61,
+    {"msr-saved-write", "user space writes 0 to PEBS and DS registers that the guest has not", "6.3, 7", ~kLate,
      [](const Op& op) { return saved_as_zero(op) && !op.guest() && op.data == 0; }, zero},
-    {"msr-saved-fail", "PEBS and DS registers that the guest has not", "6.3, 7", k61, saved_as_zero,
+    {"msr-saved-fail", "PEBS and DS registers that the guest has not", "6.3, 7", ~kLate, saved_as_zero,
      [](Op&) -> int { return kInvalid; }},
     {"msr-unknown", "no register that KVM knows for this vCPU", "7", kAllKernels, always, unsupported},
 };
@@ -80,7 +80,7 @@ bool is_unsupported(const Op& op) {
 constexpr Rule kVerdictRules[] = {
     {"verdict-owner", "what the register's owner answers", "7", kAllKernels,
      [](const Op& op) { return !is_unsupported(op); }, [](Op& op) -> int { return static_cast<int>(op.index); }},
-    {"verdict-advertised", "unsupported, yet advertised: user space reads 0 and may write 0", "7", kFrom612,
+    {"verdict-advertised", "unsupported, yet advertised: user space reads 0 and may write 0", "7", kLate,
      [](const Op& op) { return !op.guest() && (!op.write || op.data == 0) && is_advertised(op, op.msr); }, zero},
     {"verdict-ignore", "ignore_msrs: an unknown register reads 0 and drops writes", "7", kAllKernels,
      [](const Op& op) { return op.module.params.ignore_msrs; },

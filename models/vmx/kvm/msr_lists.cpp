@@ -23,7 +23,7 @@ constexpr Listed kListed[] = {
     {msr::kPebsEnable, 2, Listed::kNone, kAllKernels},
     {msr::kDsArea, 1, Listed::kNone, kAllKernels},
     {msr::kAmdEvtsel0, 8, Listed::kNone, kAllKernels},
-    {msr::kAmdCtl0, 12, Listed::kNone, kAllKernels},
+    {msr::kAmdCtl0, 12, Listed::kNone, ~kLate},
     {msr::kPerfCapabilities, 1, Listed::kNone, kAllKernels},
     {msr::kDebugctl, 1, Listed::kNone, k73},
     {msr::kLastBranchFrom, 4, Listed::kNone, k73},

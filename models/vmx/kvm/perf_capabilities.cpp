@@ -24,10 +24,9 @@ bool has_pebs_format(const Op& op) {
 }
 
 constexpr Rule kWriteRules[] = {
-    {"perfcap-frozen-same", "the vCPU has run; user space writes the value it has: nothing happens", "3, row 0",
-     kImmutable, [](const Op& op) { return !op.guest() && op.vcpu.has_run && op.data == op.value; }, ok},
-    {"perfcap-frozen", "the vCPU has run; user space may not change a feature MSR any more: -EINVAL", "3, row 0",
-     kImmutable, [](const Op& op) { return !op.guest() && op.vcpu.has_run; },
+    {"perfcap-frozen", "the vCPU has run; user space may not change a feature MSR any more (the value it reads goes on "
+     "through the other rules): -EINVAL", "3, row 0", kImmutable,
+     [](const Op& op) { return !op.guest() && op.vcpu.has_run && op.data != op.value; },
      [](Op&) -> int { return kEinvalCode; }},
     {"perfcap-no-pmu", "a value other than 0, and the guest has no PMU", "3, row 1", ~k73,
      [](const Op& op) { return op.data != 0 && op.vcpu.pmu.version == 0; }, fail},

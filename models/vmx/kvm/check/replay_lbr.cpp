@@ -52,7 +52,8 @@ void replay_passthrough(Case& row) {
   const bool lbrs = row.bit();
   const unsigned nr = row.count();
   const bool info = row.bit();
-  s.vcpu.lbr = {.nr = lbrs ? nr : 0, .from = 0x680, .to = 0x6c0, .info = info ? 0xdc0u : 0u};
+  s.host.perf.nr = nr;
+  s.host.perf.format = info ? 5 : 3;
   s.vcpu.lbr_event = row.bit();
   s.vcpu.vmcs_debugctl = row.next();
   s.vcpu.event_state = event_state(row);
@@ -63,6 +64,8 @@ void replay_passthrough(Case& row) {
   s.load();
 
   Op call = s.op(Who::kGuest);
+  x86_perf_get_lbr(call, s.vcpu.lbr);
+  if (!lbrs) s.vcpu.lbr.nr = 0;
   prepare_entry(call);
   row.give(s.vcpu.lbr_passthrough ? 1 : 0);
   row.give(call.intercept_updates);

@@ -112,7 +112,7 @@ void Sequence::apply(std::string_view op) {
     s_.vcpu.has_run = true;
     prepare_entry(call);
   } else if (op == "S") {
-    sched_in(call);
+    s_.vcpu.pmu.need_cleanup = true;  // the environment calls the cleanup itself
     slice_cleanup(call);
   } else if (op == "I") {
     deliver_pmi(call);

@@ -43,7 +43,8 @@ void replay_rdpmc(Case& row) {
   const unsigned version = row.count();
   const unsigned gp = row.count();
   const unsigned fixed = row.count();
-  s.vcpu.cpuid.set_pmu(version, gp, fixed, row.count());
+  s.vcpu.cpuid.set_pmu(version, gp, fixed);
+  s.vcpu.cpuid.leaf0a_eax = version | gp << 8 | row.count() << 16 | 7u << 24;
   s.vcpu.cpl = row.count();
   s.vcpu.cr4_pce = row.bit();
   s.vcpu.cr0_pe = row.bit();
