@@ -24,6 +24,7 @@ Pebs::Pebs(const PmuParams& params, const PebsPorts& ports, const PebsOptions& o
   if (options.architectural == 0 && (ports.memory == nullptr || ports.ds == nullptr)) {
     throw Error("PEBS: needs memory and IA32_DS_AREA, found none");
   }
+  options_.threshold_late = options.threshold_late || params.pebs_threshold_late;
   build_rows();
 }
 

@@ -57,9 +57,10 @@ struct PmuParams {
   u64 pebs_counters = 0;      ///< bits of IA32_PEBS_ENABLE for counters: n general, 32 + i fixed; 0 = no PEBS
   u64 pebs_enable_extra = 0;  ///< its further bits: load latency 32 + n, precise store 63
   u64 pdist_counters = 0;     ///< counters that sample the overflowing instruction itself (PDIR, PDist)
-  bool load_latency = false;  ///< MSR_PEBS_LD_LAT_THRESHOLD
-  bool frontend_msr = false;  ///< MSR_PEBS_FRONTEND
-  u32 offcore_rsp = 0;        ///< how many MSR_OFFCORE_RSP_x
+  bool pebs_threshold_late = false;  ///< the PMI of PEBS's threshold is one record late (AR64 of Core 2)
+  bool load_latency = false;         ///< MSR_PEBS_LD_LAT_THRESHOLD
+  bool frontend_msr = false;         ///< MSR_PEBS_FRONTEND
+  u32 offcore_rsp = 0;               ///< how many MSR_OFFCORE_RSP_x
   bool global_ctrl_reset_enables_gp = true;  ///< IA32_PERF_GLOBAL_CTRL after RESET: general counters on
   u64 perf_capabilities = 0;                 ///< IA32_PERF_CAPABILITIES; 0 = the part has no such MSR
   FreezeMode freeze = FreezeMode::kLegacy;

@@ -110,15 +110,19 @@ TEST(PebsAssist, reaching_the_threshold_sets_bit_62_and_interrupts) {
 
 // Rows: lbr-9-q15
 TEST(PebsAssist, threshold_interrupt_is_one_record_late_when_asked_for) {
-  Platform p(test::part(0, EventList::kArchitectural), 144, 8, 2, {.threshold_late = true});
-  p.enable(0x1);
+  for (const bool by_part : {false, true}) {
+    PmuParams part = test::part(0, EventList::kArchitectural);
+    part.pebs_threshold_late = by_part;
+    Platform p(part, 144, 8, 2, {.threshold_late = !by_part});
+    p.enable(0x1);
 
-  p.sample(0, kRip);
-  p.sample(0, kRip);
-  EXPECT_TRUE(p.counters.pmis.empty());
-  p.sample(0, kRip);
+    p.sample(0, kRip);
+    p.sample(0, kRip);
+    EXPECT_TRUE(p.counters.pmis.empty());
+    p.sample(0, kRip);
 
-  EXPECT_EQ(p.counters.pmis, std::vector<u64>{kOvf});
+    EXPECT_EQ(p.counters.pmis, std::vector<u64>{kOvf});
+  }
 }
 
 // Rows: pebs-6.1-absolute-maximum

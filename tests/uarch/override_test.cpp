@@ -83,6 +83,7 @@ TEST(Override, every_changeable_field_takes_its_values_and_refuses_others) {
       {"pebs_format", 4, "4", 7},
       {"pebs_counters", 1, "0x1", u64{1} << 16},
       {"pdist_counters", 1, "0x1", u64{1} << 16},
+      {"pebs_threshold_late", 1, "yes", 2},
       {"pebs_load_latency", 0, "no", 2},
       {"pebs_frontend", 0, "no", 2},
   };

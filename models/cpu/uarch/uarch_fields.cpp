@@ -149,6 +149,8 @@ constexpr auto kFields = std::to_array<UarchField>({
     mask_field<"pdist_counters", 0x0000'00ff'0000'ffff, &Uarch::pmu, &PmuParams::pdist_counters>(
         "counters that sample the overflowing instruction"),
     fixed_mask<&Uarch::arch_pebs>("arch_pebs", "CPUID.23H.4:EBX: architectural PEBS"),
+    flag_field<"pebs_threshold_late", &Uarch::pmu, &PmuParams::pebs_threshold_late>(
+        "the interrupt of PEBS's threshold comes one record late"),
     flag_field<"pebs_load_latency", &Uarch::pmu, &PmuParams::load_latency>("MSR_PEBS_LD_LAT_THRESHOLD"),
     flag_field<"pebs_frontend", &Uarch::pmu, &PmuParams::frontend_msr>("MSR_PEBS_FRONTEND"),
 });
