@@ -58,6 +58,12 @@ const OpTable& op_table() {
   return kTable;
 }
 
+/// How a run ends at its limit.
+enum class Stop : u8 {
+  kExactly,  ///< after exactly that many instructions
+  kNear,     ///< or sooner, rather than execute a part of a block instruction by instruction
+};
+
 template <class P>
 class Core {
  public:
@@ -87,16 +93,16 @@ class Core {
   [[nodiscard]] Cpu& cpu() { return cpu_; }
   [[nodiscard]] const Cpu& cpu() const { return cpu_; }
 
-  /// Executes at most `limit` instructions, exactly `limit` unless something else ends the run (a device with
-  /// Cpu::end_run, too, by kLimit). On kFault,
-  /// kIntercept and kSystem, Cpu::rip is the instruction concerned, which has not retired. The ledger is folded when it
-  /// returns.
-  RunResult run(u64 limit) {
+  /// Executes at most `limit` instructions, as many as `stop` says unless something else ends the run (a device
+  /// with Cpu::end_run, too, by kLimit). On kFault, kIntercept and kSystem, Cpu::rip is the instruction
+  /// concerned, which has not retired. The ledger is folded when it returns.
+  RunResult run(u64 limit, Stop stop = Stop::kExactly) {
     Cpu& c = cpu_;
     const u64 before = c.retired();
     c.left = static_cast<i64>(limit);
     c.clock_end = before + limit;
     c.end_run = false;
+    part_of_block_below_ = stop == Stop::kNear ? c.left : 0;
     {
       const HostMxcsr mxcsr(c);
       loop();
@@ -137,6 +143,7 @@ class Core {
         return;
       }
       if (b->n > c.left) {
+        if (c.left < part_of_block_below_) break;
         if (!run_single()) return;
         continue;
       }
@@ -236,7 +243,7 @@ class Core {
     Cpu& c = cpu_;
     unwind();
     const u32 facts = c.block->info[c.at - c.block->code()].facts;
-    if (c.exit == Exit::kSystem) {
+    if (c.exit == Exit::kSystem || c.exit == Exit::kIntercept) {
       c.system_insn = *c.at;
       c.system_facts = facts;
     }
@@ -250,6 +257,7 @@ class Core {
   std::unique_ptr<TlbBank> tlb_;
   std::unique_ptr<JumpEntry[]> jumps_;
   u64 cycles_folded_ = 0;
+  i64 part_of_block_below_ = 0;  ///< with less than this left no part of a block is begun
 };
 
 }  // namespace lastbranch::cpu
