@@ -17,7 +17,8 @@ struct Listed {
 
 constexpr Listed kListed[] = {
     {msr::kFixed0, 3, Listed::kFixed, kAllKernels},
-    {msr::kFixedCtrCtrl, 4, Listed::kNone, kAllKernels},
+    {msr::kFixedCtrCtrl, 3, Listed::kNone, kAllKernels},
+    {msr::kOvfCtrl, 1, Listed::kNone, k61},
     {msr::kPmc0, kListedGp, Listed::kGp, kAllKernels},
     {msr::kEvtsel0, kListedGp, Listed::kGp, kAllKernels},
     {msr::kPebsEnable, 2, Listed::kNone, kAllKernels},

@@ -21,16 +21,21 @@ void replay_vpmu(Case& row) {
   cpuid.set_ds(true);
   cpuid.set_dtes64(true);
   s.load();
+  const u32 pre = row.word();
+  const u64 pre_data = row.next();
+  const Who who = row.who();
+  const u32 index = row.word();
+  const u64 data = row.next();
+  // The environment noted vcpu_perf_cap after the operation: a write of 345H that is taken began with another
+  // value, the supported one.
   Op create = s.op();
+  if (index == msr::kPerfCapabilities && who == Who::kHost && data == s.vcpu.perf_capabilities)
+    s.vcpu.perf_capabilities = supported_caps(create);
   refresh_vpmu(create);
 
   int code = 0;
-  const u32 pre = row.word();
-  const u64 pre_data = row.next();
   if (pre != 0) s.write(Who::kHost, pre, pre_data, code);
-  const Who who = row.who();
-  const u32 index = row.word();
-  const Op call = s.write(who, index, row.next(), code);
+  const Op call = s.write(who, index, data, code);
   row.give_code(code);
   row.give(call.log_lines);
   s.give_read(row, Who::kGuest, index);

@@ -1,0 +1,220 @@
+#include "models/vmx/vmx.h"
+
+#include "models/vmx/exits.h"
+
+namespace lastbranch::vmx {
+namespace {
+
+constexpr u64 kCr0Ones = 0x80000021;  // PE, NE, PG
+constexpr u64 kCr4Ones = 0x2000;      // VMXE
+constexpr u64 kFeatureControlOn = 5;  // locked, VMX outside SMX
+using How = VmxOutcome::How;
+
+}  // namespace
+
+Vmx::Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, u64 cr4_may, FarBranches* branches,
+         const VmxOptions& options)
+    : processor_(processor), memory_(memory), msrs_(msrs), branches_(branches), options_(options) {
+  limits_.cr0_ones = kCr0Ones;
+  limits_.cr4_ones = kCr4Ones;
+  limits_.cr4_may = cr4_may | kCr4Ones;
+  limits_.physical_bits = options.physical_bits;
+  limits_.features.perf_global_ctrl = false;
+  for (const MsrBus::Listed& msr : msrs.list()) {
+    switch (msr.index) {
+      case 0x1d9:
+        limits_.debugctl = msr.writable;
+        break;
+      case 0x38f:
+        limits_.perf_global_ctrl = msr.writable;
+        limits_.features.perf_global_ctrl = true;
+        break;
+      case 0x14ce:
+        limits_.lbr_ctl = msr.writable;
+        limits_.features.arch_lbr = true;
+        break;
+      case 0xc0000080:
+        limits_.efer = msr.writable;
+        break;
+      default:
+        break;
+    }
+  }
+  msrs.attach(rows(), this);
+}
+
+/// A page of physical memory; this processor's memory is all there is.
+bool Vmx::region(u64 address) const {
+  return (address & (kRegionSize - 1)) == 0 && address >> limits_.physical_bits == 0 &&
+         memory_.contains(address, kRegionSize);
+}
+
+VmxOutcome Vmx::fail(Error error) {
+  if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
+  vmcs().write(Field::kInstructionError, static_cast<u64>(error));
+  return {.how = How::kFailValid};
+}
+
+VmxOutcome Vmx::execute(VmxOp op, u64 first, u64 second) {
+  switch (op) {
+    case VmxOp::kVmxon:
+      return vmxon(first);
+    case VmxOp::kVmxoff:
+      vmxon_ = current_ = kNoVmcs;
+      return {};
+    case VmxOp::kVmclear:
+      return vmclear(first);
+    case VmxOp::kVmptrld:
+      return vmptrld(first);
+    case VmxOp::kVmptrst:
+      return {.value = current_};
+    case VmxOp::kVmread:
+      return vmread(first);
+    case VmxOp::kVmwrite:
+      return vmwrite(first, second);
+    case VmxOp::kVmlaunch:
+      return enter(true);
+    case VmxOp::kVmresume:
+      return enter(false);
+    case VmxOp::kVmcall:
+      return fail(Error::kVmcallInRoot);
+    default:
+      return {.how = How::kFault, .fault = {.vector = Vector::kUD}};
+  }
+}
+
+VmxOutcome Vmx::vmxon(u64 address) {
+  if (on()) return fail(Error::kVmxonInRoot);
+  const VmxState state = processor_.state();
+  const bool fixed = (limits_.cr0_ones & ~state.cr0) == 0 && (limits_.cr4_ones & ~state.cr4) == 0;
+  if (!fixed || (feature_control_ & kFeatureControlOn) != kFeatureControlOn)
+    return {.how = How::kFault, .fault = general_protection()};
+  if (!region(address) || Vmcs(memory_, address).revision() != kRevision) return {.how = How::kFailInvalid};
+  vmxon_ = address;
+  current_ = kNoVmcs;
+  return {};
+}
+
+VmxOutcome Vmx::vmclear(u64 address) {
+  if (!region(address)) return fail(Error::kVmclearAddress);
+  if (address == vmxon_) return fail(Error::kVmclearVmxon);
+  Vmcs(memory_, address).set_launched(false);
+  if (address == current_) current_ = kNoVmcs;
+  return {};
+}
+
+VmxOutcome Vmx::vmptrld(u64 address) {
+  if (!region(address)) return fail(Error::kVmptrldAddress);
+  if (address == vmxon_) return fail(Error::kVmptrldVmxon);
+  if (Vmcs(memory_, address).revision() != kRevision) return fail(Error::kRevision);
+  current_ = address;
+  return {};
+}
+
+namespace {
+/// The row of a field that this part has; -1: none.
+int part_field(u64 encoding, const Features& features) {
+  if (encoding >> 32 != 0) return -1;
+  const int row = find_field(static_cast<u32>(encoding));
+  return row >= 0 && fields()[static_cast<std::size_t>(row)].arch_lbr && !features.arch_lbr ? -1 : row;
+}
+Field whole(u64 encoding) {
+  return static_cast<Field>(encoding & ~u64{1});
+}
+}  // namespace
+
+VmxOutcome Vmx::vmread(u64 encoding) {
+  if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
+  if (part_field(encoding, limits_.features) < 0) return fail(Error::kUnknownField);
+  const u64 value = vmcs().read(whole(encoding));
+  return {.value = (encoding & 1) != 0 ? value >> 32 : value};
+}
+
+VmxOutcome Vmx::vmwrite(u64 encoding, u64 value) {
+  if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
+  const int row = part_field(encoding, limits_.features);
+  if (row < 0) return fail(Error::kUnknownField);
+  if (fields()[static_cast<std::size_t>(row)].kind() == FieldKind::kReadOnly)
+    return fail(Error::kReadOnlyField);
+  Vmcs v = vmcs();
+  if ((encoding & 1) != 0) value = (v.read(whole(encoding)) & 0xffffffff) | value << 32;
+  v.write(whole(encoding), value);
+  return {};
+}
+
+bool Vmx::takes_interrupts() const {
+  return (vmcs().read(Field::kPinControls) & pin::kExternalInterrupt) != 0;
+}
+bool Vmx::virtual_nmis() const {
+  return (vmcs().read(Field::kPinControls) & pin::kVirtualNmis) != 0;
+}
+bool Vmx::iret_unblocks() const {
+  const u64 controls = vmcs().read(Field::kPinControls);
+  return (controls & pin::kNmi) == 0 || (controls & pin::kVirtualNmis) != 0;
+}
+bool Vmx::allows_cr(unsigned number, u64 value) const {
+  if (!on()) return true;
+  if (number == 0) return (limits_.cr0_ones & ~value) == 0;
+  return (limits_.cr4_ones & ~value) == 0 && (value & ~limits_.cr4_may) == 0;
+}
+
+VmxDecision Vmx::instruction(const VmxInsn& insn) {
+  const InsnView view{vmcs(), memory_, insn};
+  const InsnRule* const rule = instruction_rule(view);
+  if (rule == nullptr) {
+    const VmxState state = processor_.state();
+    return {.value = owned_bits(view, state.cr0, state.cr4)};
+  }
+  decided_ = rule->rule;
+  leave({.reason = insn.what == VmxSensitive::kVmx ? reason_of(insn.op) : rule->reason,
+         .qualification = qualification(insn),
+         .length = insn.length});
+  return {.exited = true};
+}
+
+bool Vmx::event(const VmxEvent& event, const VmxEvent* first) {
+  const EventRule& rule = event_rule(event);
+  if (!rule.exits({vmcs(), event})) return false;
+  decided_ = rule.rule;
+  const bool software = event.type == VmxEventType::kPrivileged || event.type == VmxEventType::kSoftwareException;
+  const bool details = event.type == VmxEventType::kException &&
+                       (event.vector == static_cast<u8>(Vector::kPF) ||
+                        event.vector == static_cast<u8>(Vector::kDB));
+  const bool known = event.type != VmxEventType::kInterrupt ||
+                     (vmcs().read(Field::kExitControls) & exit_ctl::kAcknowledge) != 0;
+  leave({.reason = rule.reason,
+         .qualification = details ? event.detail : 0,
+         .length = software ? event.length : first != nullptr ? first->length : 0,
+         .event = known ? &event : nullptr,
+         .vectoring = first});
+  return true;
+}
+
+void Vmx::triple_fault() {
+  decided_ = "a triple fault exits";
+  leave({.reason = Reason::kTripleFault});
+}
+
+bool Vmx::interrupt_waiting() {
+  const Vmcs v = vmcs();
+  if (!takes_interrupts() || (v.read(Field::kExitControls) & exit_ctl::kAcknowledge) != 0) return false;
+  decided_ = "an external interrupt exits by external-interrupt exiting";
+  leave({.reason = Reason::kExternalInterrupt});
+  return true;
+}
+
+bool Vmx::interrupt_window() {
+  if ((vmcs().read(Field::kProcControls) & proc::kInterruptWindow) == 0) return false;
+  decided_ = "interrupt-window exiting";
+  leave({.reason = Reason::kInterruptWindow});
+  return true;
+}
+
+bool Vmx::nmi_window() {
+  if ((vmcs().read(Field::kProcControls) & proc::kNmiWindow) == 0) return false;
+  decided_ = "NMI-window exiting";
+  leave({.reason = Reason::kNmiWindow});
+  return true;
+}
+
+}  // namespace lastbranch::vmx
