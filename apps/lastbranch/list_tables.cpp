@@ -8,6 +8,11 @@
 #include "models/lbr/lbr.h"
 #include "models/pmu/events.h"
 #include "models/pmu/metrics.h"
+#include "models/pmu/pebs.h"
+#include "models/pmu/pmu.h"
+#include "sim/base/ds_area.h"
+#include "sim/base/guest_memory.h"
+#include "sim/base/ledger.h"
 #include "sim/base/msr_bus.h"
 #include "sim/machine/hub.h"
 #include "sim/user/syscall_table.h"
@@ -18,6 +23,14 @@ namespace {
 std::string yes_no(bool yes) {
   return yes ? "yes" : "no";
 }
+
+/// For models that are only asked which registers they have.
+class NoMachine final : public pmu::PebsSource, public GuestMemory {
+ public:
+  void fill(pmu::PebsSample& /*sample*/) const override {}
+  bool read(u64 /*linear*/, std::span<u8> /*data*/) override { return false; }
+  bool write(u64 /*linear*/, std::span<const u8> /*data*/) override { return false; }
+};
 
 /// Fixed counters have no event select; their pseudo codes begin at 0100H.
 std::string code_text(const pmu::Event& event) {
@@ -76,9 +89,24 @@ Table list_uarchs(const cpu::Uarch&) {
 }
 
 Table list_msrs(const cpu::Uarch& part) {
+  NoMachine nothing;
+  const Ledger ledger;
   lbr::Lbr lbr(part.lbr);
+  pmu::Pmu pmu(part.pmu, ledger, {.debug = &lbr});
+  DsArea ds;
+  pmu::Pebs pebs(part.pmu,
+                 {.counters = &pmu,
+                  .source = &nothing,
+                  .memory = &nothing,
+                  .ds = &ds,
+                  .debug = &lbr,
+                  .physical = &nothing},
+                 {.architectural = part.arch_pebs});
   MsrBus bus;
   bus.attach(lbr.rows(), &lbr);
+  bus.attach(pmu.rows(), &pmu);
+  bus.attach(pebs.rows(), &pebs);
+  if (part.pmu.ds_area) bus.attach(DsArea::rows(), &ds);
   Table table{.columns = {"index", "name", "writable", "reset"}, .rows = {}};
   for (const MsrBus::Listed& row : bus.list()) {
     table.rows.push_back({fmt::format("{:#x}", row.index), row.name, fmt::format("{:#x}", row.writable),

@@ -70,6 +70,15 @@ def test_msrs_follow_the_depth() -> None:
     assert "MSR_LASTBRANCH_8_FROM_IP" not in names
 
 
+def test_msrs_are_all_of_the_parts_monitoring_registers() -> None:
+    names = {row["name"] for row in rows("msrs")}
+    assert {"IA32_DEBUGCTL", "IA32_PERFEVTSEL3", "IA32_FIXED_CTR2", "IA32_DS_AREA"} <= names
+    assert {"IA32_PEBS_ENABLE", "IA32_PERF_CAPABILITIES"} <= names
+    assert "IA32_PERFEVTSEL4" not in names
+    architectural = {row["name"] for row in rows("msrs", "--uarch", "pantherlake-p")}
+    assert {"IA32_LBR_CTL", "IA32_PERFEVTSEL9", "IA32_PEBS_BASE"} <= architectural
+
+
 def test_syscalls_and_instructions() -> None:
     calls = {row["name"]: row["answer"] for row in rows("syscalls")}
     assert calls["write"] == "served"
