@@ -11,7 +11,7 @@ namespace lastbranch::cpu {
 void retire_intercepted(Cpu& c, u32 facts) {
   EvCounts counts;
   count_facts(counts, facts);
-  c.ledger->enter(context_of(c.cpl));
+  c.ledger->enter(context_of(c.cpl, c.guest));
   c.ledger->add(counts, 1);
   --c.left;
   c.rip = c.next_rip;
@@ -20,11 +20,14 @@ void retire_intercepted(Cpu& c, u32 facts) {
 void set_cpl(Cpu& c, u8 cpl) {
   const std::size_t bank = cpl == 3 ? 1 : 0;
   // The supervisor's jump cache knows the blocks of one of its levels only.
-  if (cpl != 3 && std::exchange(c.last_supervisor_cpl, cpl) != cpl)
-    std::fill_n(c.jump_banks[0], kJumpSlots, JumpEntry{});
+  if (cpl != 3 && std::exchange(c.last_supervisor_cpl, cpl) != cpl) {
+    for (const std::size_t supervisor : {0, 2}) {
+      if (c.jump_banks[supervisor] != nullptr) std::fill_n(c.jump_banks[supervisor], kJumpSlots, JumpEntry{});
+    }
+  }
   c.cpl = cpl;
   c.tlb = c.tlb_banks[bank];
-  c.jumps = c.jump_banks[bank];
+  c.jumps = c.jump_banks[bank + (c.guest ? 2 : 0)];
 }
 
 void update_gates(Cpu& c) {

@@ -10,6 +10,8 @@ void retire_intercepted(Cpu& c, u32 facts);
 
 /// Changes the privilege level, and with it TLB bank and jump cache. The ledger must be folded.
 void set_cpl(Cpu& c, u8 cpl);
+/// Bits of CR4 that this processor has, by CPUID.
+[[nodiscard]] u64 cr4_bits(const Cpu& c);
 /// CR0 or CR4 changed: recomputes Cpu::gates.
 void update_gates(Cpu& c);
 /// DR0-DR3 or DR7 changed: recomputes Cpu::breakpoints.

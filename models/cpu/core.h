@@ -123,7 +123,7 @@ class Core {
       b->execs = b->taken = 0;
     }
     const u64 now = P::Timing::now(cpu_);
-    ledger.enter(context_of(cpu_.cpl));
+    ledger.enter(context_of(cpu_.cpl, cpu_.guest));
     ledger.add(Ev::kCycles, now - std::exchange(cycles_folded_, now));
     if (blocks_.bytes() > BlockCache::kCapacity) blocks_.clear(cpu_);
   }

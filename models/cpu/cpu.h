@@ -176,11 +176,12 @@ struct Cpu {
   /// TLB banks and jump caches of the supervisor and of the user; `tlb` and `jumps` are those of `cpl`. A
   /// user program has the user's only.
   std::array<TlbBank*, 2> tlb_banks{};
-  std::array<JumpEntry*, 2> jump_banks{};
+  std::array<JumpEntry*, 4> jump_banks{};  ///< the last two for VMX non-root operation
 
   // System state.
   u8 cpl = 3;  ///< changed by set_cpl() (control.h)
   u8 last_supervisor_cpl = 0;  ///< whose blocks the supervisor's jump cache has
+  bool guest = false;       ///< VMX non-root operation
   bool has_system = false;  ///< a cpu::System is attached: system instructions leave with kSystem
   u32 gates = 0;            ///< gate:: bits
   u64 breakpoints = 0;      ///< not 0: DR7 enables an instruction breakpoint, instructions run one by one

@@ -30,6 +30,7 @@ System::~System() = default;
 
 void System::reset() {
   c_.fold(c_.fold_self);
+  c_.guest = false;
   set_cpl(c_, 0);
   c_.cr0 = cr0::kPe | cr0::kMp | cr0::kEt | cr0::kNe | cr0::kWp | cr0::kPg;
   c_.cr4 = cr4::kPae | cr4::kPge | cr4::kOsfxsr | cr4::kOsxmmexcpt;
@@ -53,10 +54,12 @@ bool System::shadowed() const {
   return shadow_at_ == c_.retired();
 }
 bool System::interrupts_allowed() const {
+  if (c_.guest && virtualization_->takes_interrupts()) return next_ != Next::kShutdown && !shadowed();
   return next_ != Next::kShutdown && (c_.system_flags & rflags::kIF) != 0 && !shadowed();
 }
 bool System::nmi_allowed() const {
-  return next_ != Next::kShutdown && !nmi_blocked_ && !(shadowed() && shadow_all_);
+  const bool blocked = nmi_blocked_ && !(c_.guest && virtualization_->virtual_nmis());
+  return next_ != Next::kShutdown && !blocked && !(shadowed() && shadow_all_);
 }
 bool System::stepping_on_branches() const {
   return hooks_.debug != nullptr && (hooks_.debug->debugctl() & debugctl::kBtf) != 0;
@@ -69,10 +72,14 @@ System::Next System::serve(Exit why) {
     case Exit::kStep:
       if (!c_.branched && stepping_on_branches()) return next_;
       return deliver(Event::trap(Vector::kDB, dr6::kBs));
+    case Exit::kIntercept:
+      if (!c_.guest || intercepted()) return next_;
+      [[fallthrough]];
     case Exit::kSystem: {
       const bool stepped = (c_.system_flags & rflags::kTF) != 0;
       const bool by_branch = stepping_on_branches();
-      if (const Done fault = execute()) return deliver(Event::fault(*fault));
+      if (const Done fault = execute()) return deliver_fault(*fault);
+      if (std::exchange(moved_, false)) return next_;
       // What clears TF on the way to the operating system does not trap there; other instructions that clear
       // it still do. After a load of SS the trap is lost.
       const bool enters = c_.system_op == SystemOp::kSyscall || c_.system_op == SystemOp::kInt ||
@@ -89,8 +96,10 @@ System::Next System::serve(Exit why) {
 
 Done System::execute() {
   retired_ = false;
+  moved_ = false;
   Ops ops(*this);
-  if (Done fault = ops.dispatch()) return fault;
+  const std::optional<u64> cr = std::exchange(cr_value_, std::nullopt);
+  if (Done fault = cr ? ops.access_cr(*cr) : ops.dispatch()) return fault;
   if (!retired_) retire(c_.next_rip);
   return std::nullopt;
 }
@@ -148,6 +157,7 @@ Done System::Ops::dispatch() {
       return write_dr();
     case SystemOp::kInvlpg:
       return invlpg();
+    case SystemOp::kInvd:
     case SystemOp::kCacheFlush:
       return std::nullopt;  // memory is always up to date
     case SystemOp::kRdmsr:
@@ -208,6 +218,8 @@ Done System::Ops::dispatch() {
       return software_interrupt(static_cast<u8>(Vector::kBP), true);
     case SystemOp::kInt1:
       return software_interrupt(static_cast<u8>(Vector::kDB), false);
+    case SystemOp::kVmx:
+      return vmx();
   }
   return kUndefined;
 }

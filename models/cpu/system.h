@@ -22,7 +22,10 @@
 
 namespace lastbranch {
 class DebugControl;
-}
+class Virtualization;
+class VmxProcessor;
+struct VmxEvent;
+}  // namespace lastbranch
 
 namespace lastbranch::cpu {
 
@@ -59,6 +62,7 @@ struct Event {
   bool has_error = false;
   u32 error = 0;
   u64 address = 0;  ///< CR2 of a #PF; the bits to set in DR6 of a #DB
+  u32 length = 0;   ///< kSoftware, kInt1: bytes of the instruction, for RIP to be behind it
 
   [[nodiscard]] static Event fault(const Fault& f) {
     return {Kind::kFault, static_cast<u8>(f.vector), f.has_error, f.error, f.address};
@@ -111,6 +115,16 @@ class System {
   [[nodiscard]] bool shut_down() const { return next_ == Next::kShutdown; }
   [[nodiscard]] Next state() const { return next_; }
 
+  /// Gives the processor VMX, which must outlive it. Without, VMX instructions are undefined.
+  void attach(Virtualization& virtualization);
+  /// The processor as VMX sees it.
+  [[nodiscard]] VmxProcessor& vmx_processor();
+  /// At an instruction boundary, before NMIs. True: a VM exit took place since the guest can take one.
+  bool leave_for_nmi_window();
+  /// At an instruction boundary, before external interrupts. True: a VM exit took place, since the guest can
+  /// take one or since one is `pending` that VMX does not want acknowledged.
+  bool leave_for_interrupt(bool pending);
+
   /// Guest memory as the processor itself reaches it.
   [[nodiscard]] LinearMemory& memory() { return memory_; }
 
@@ -118,9 +132,14 @@ class System {
   struct Ops;       ///< one function per instruction, by family in system_*.cpp
   struct Delivery;  ///< one attempt at delivering an event
 
+  struct VmxPort;   ///< system_vmx.cpp
+
   void retire(u64 next_rip);
+  Next deliver(Event e, const VmxEvent* first, bool injected);
+  Next deliver_fault(const Fault& fault);
+  bool intercepted();
   void transfer(BranchKind kind, u64 to, u8 cpl, bool record = true);
-  void take(const Event& event, u64 handler, u8 cpl);
+  void take(const Event& event, u64 handler, u8 cpl, bool injected);
   [[nodiscard]] bool stepping_on_branches() const;
 
   Cpu& c_;
@@ -130,6 +149,11 @@ class System {
   std::unique_ptr<TlbBank> supervisor_tlb_;
   std::unique_ptr<JumpEntry[]> supervisor_jumps_;
   Next next_ = Next::kRun;
+  Virtualization* virtualization_ = nullptr;
+  std::unique_ptr<VmxProcessor> vmx_port_;
+  std::unique_ptr<JumpEntry[]> guest_jumps_;  ///< both banks
+  std::optional<u64> cr_value_;  ///< what the instruction accesses in place of a control register
+  bool moved_ = false;           ///< a VM entry or exit took the place of the instruction's end
   bool retired_ = false;             ///< the instruction being executed has retired already
   bool nmi_blocked_ = false;
   u64 shadow_at_ = ~u64{0};          ///< value of Cpu::retired() for which interrupts are held off

@@ -5,9 +5,7 @@
 #include "models/cpu/system_ops.h"
 
 namespace lastbranch::cpu {
-namespace {
 
-/// Bits of CR4 that this processor has, by CPUID.
 u64 cr4_bits(const Cpu& c) {
   u64 bits = cr4::kAlways;
   if (c.cpuid == nullptr) return bits;
@@ -25,8 +23,6 @@ u64 cr4_bits(const Cpu& c) {
   for (const auto& row : rows) bits |= row.there ? row.bit : 0;
   return bits;
 }
-
-}  // namespace
 
 Done System::Ops::read_cr() {
   if (c.cpl != 0) return general_protection();
@@ -68,6 +64,7 @@ Done System::Ops::write_cr0(u64 value) {
   if (value >> 32 != 0) return general_protection();
   if ((value & cr0::kPg) == 0 || (value & cr0::kPe) == 0) return general_protection();
   if ((value & cr0::kNw) != 0 && (value & cr0::kCd) == 0) return general_protection();
+  if (s.virtualization_ != nullptr && !s.virtualization_->allows_cr(0, value)) return general_protection();
   const u64 changed = c.cr0 ^ value;
   c.cr0 = (value & kKnown) | cr0::kEt;
   update_gates(c);
@@ -79,6 +76,7 @@ Done System::Ops::write_cr4(u64 value) {
   if ((value & ~cr4_bits(c)) != 0 || (value & cr4::kPae) == 0) return general_protection();
   constexpr u64 kPaging = cr4::kPge | cr4::kPcide | cr4::kSmep | cr4::kSmap;
   const u64 changed = c.cr4 ^ value;
+  if (s.virtualization_ != nullptr && !s.virtualization_->allows_cr(4, value)) return general_protection();
   if ((changed & value & cr4::kPcide) != 0 && (c.cr3 & 0xfff) != 0) return general_protection();
   c.cr4 = value;
   update_gates(c);

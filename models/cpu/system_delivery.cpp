@@ -47,6 +47,7 @@ struct System::Delivery {
   Cpu& c;
   const Event& e;
   u64 return_rip;
+  bool injected = false;
   bool external = !is_software(e);
   Gate gate{};
   u8 cpl = 0;
@@ -98,6 +99,7 @@ struct System::Delivery {
   [[nodiscard]] u64 pushed_flags() const {
     const bool breakpoint = is_debug(e) && (e.address & 0xf) != 0;
     const u64 flags = c.flags() & ~rflags::kRF;
+    if (injected) return c.flags();
     switch (e.kind) {
       case Event::Kind::kFault:
         return breakpoint ? flags : flags | rflags::kRF;
@@ -137,7 +139,7 @@ struct System::Delivery {
     c.system_flags &= ~(rflags::kTF | rflags::kNT | rflags::kRF | rflags::kVM | masks_interrupts);
     s.shadow_at_ = ~u64{0};
     if (e.kind == Event::Kind::kNmi) s.nmi_blocked_ = true;
-    if (is_debug(e)) {
+    if (is_debug(e) && !injected) {
       c.dr[7] &= ~dr7::kGd;
       if (s.hooks_.events != nullptr) s.hooks_.events->debug_exception();
     }
@@ -145,39 +147,59 @@ struct System::Delivery {
 };
 
 /// Continues in the handler of something that no instruction asked for.
-void System::take(const Event& event, u64 handler, u8 cpl) {
+void System::take(const Event& event, u64 handler, u8 cpl, bool injected) {
   const u64 from = c_.rip;
   const u8 cpl_from = c_.cpl;
-  c_.ledger->enter(context_of(cpl_from));
+  c_.ledger->enter(context_of(cpl_from, c_.guest));
   c_.ledger->add(Ev::kBranches);
   c_.ledger->add(Ev::kFarBranches);
   const bool interrupt = event.kind == Event::Kind::kInterrupt || event.kind == Event::Kind::kNmi;
-  if (interrupt) c_.ledger->add(Ev::kInterrupts);
+  if (interrupt && !injected) c_.ledger->add(Ev::kInterrupts);
   c_.rip = handler;
   set_cpl(c_, cpl);
-  if (is_debug(event)) return;
+  if (is_debug(event) && !injected) return;
   branches_.far_branch(interrupt ? BranchKind::kInterrupt : BranchKind::kException, from, handler, cpl_from,
                        cpl);
 }
 
 System::Next System::deliver(const Event& event) {
+  return deliver(event, nullptr, false);
+}
+
+/// `first` is what was being delivered when `e` came up, or the injected event itself.
+System::Next System::deliver(Event e, const VmxEvent* first, bool injected) {
   if (next_ == Next::kShutdown) return next_;
-  next_ = Next::kRun;
-  Event e = event;
+  std::optional<VmxEvent> during;  // VMX non-root operation: what is being delivered
+  if (first != nullptr) during = *first;
   for (;;) {
-    if (e.kind == Event::Kind::kFault && e.vector == static_cast<u8>(Vector::kPF)) c_.cr2 = e.address;
-    if (is_debug(e)) c_.dr[6] |= e.address;
-    Delivery d{*this, c_, e, c_.rip};
+    if (c_.guest && !injected) {
+      const VmxEvent now = vmx_event(e);
+      if (virtualization_->event(now, during ? &*during : nullptr)) return next_;
+      during = now;
+    }
+    next_ = Next::kRun;
+    if (!injected && e.kind == Event::Kind::kFault && e.vector == static_cast<u8>(Vector::kPF))
+      c_.cr2 = e.address;
+    if (!injected && is_debug(e)) c_.dr[6] |= e.address;
+    Delivery d{*this, c_, e, c_.rip + e.length, injected};
     const Done fault = d.prepare();
     if (!fault) {
       d.enter_handler();
-      take(e, d.gate.offset(), d.cpl);
+      take(e, d.gate.offset(), d.cpl, injected);
       return next_;
     }
+    injected = false;
     const Event second = Event::fault(*fault);
     const bool was_double = e.kind == Event::Kind::kFault && e.vector == static_cast<u8>(Vector::kDF);
-    if (was_double && severity(second) != Severity::kBenign) return next_ = Next::kShutdown;
+    if (was_double && severity(second) != Severity::kBenign) {
+      if (c_.guest) {
+        if (!virtualization_->event(vmx_event(second), &*during)) virtualization_->triple_fault();
+        return next_;
+      }
+      return next_ = Next::kShutdown;
+    }
     if (doubles(severity(e), severity(second))) {
+      if (c_.guest && virtualization_->event(vmx_event(second), &*during)) return next_;
       if (severity(second) == Severity::kPage) c_.cr2 = second.address;
       e = Event{Event::Kind::kFault, static_cast<u8>(Vector::kDF), true, 0, 0};
     } else {
@@ -188,7 +210,12 @@ System::Next System::deliver(const Event& event) {
 
 /// INT n, INT3, INT1: the instruction completes when its handler is entered, and faults when that cannot be.
 Done System::Ops::software_interrupt(u8 vector, bool checked) {
-  const Event e{checked ? Event::Kind::kSoftware : Event::Kind::kInt1, vector};
+  const Event e{.kind = checked ? Event::Kind::kSoftware : Event::Kind::kInt1,
+                .vector = vector,
+                .length = i.length};
+  // INT n is not one of the exceptions that the bitmap is about.
+  if (c.guest && c.system_op != SystemOp::kInt && s.virtualization_->event(vmx_event(e, c.system_op), nullptr))
+    return std::nullopt;
   Delivery d{s, c, e, c.next_rip};
   if (Done fault = d.prepare()) return fault;
   d.enter_handler();

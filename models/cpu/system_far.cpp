@@ -123,7 +123,7 @@ Done System::Ops::far_ret() {
 }
 
 Done System::Ops::iret() {
-  s.nmi_blocked_ = false;  // even if it faults
+  if (!c.guest || s.virtualization_->iret_unblocks()) s.nmi_blocked_ = false;  // even if it faults
   if ((c.system_flags & rflags::kNT) != 0) return general_protection();
   u64 frame[5] = {};  // RIP, CS, RFLAGS, RSP, SS
   for (unsigned k = 0; k < 5; ++k) {

@@ -21,7 +21,8 @@ enum class SystemOp : u8 {
   kReadDr,
   kWriteDr,
   kInvlpg,
-  kCacheFlush,  ///< INVD, WBINVD
+  kInvd,
+  kCacheFlush,  ///< WBINVD
   kRdmsr,
   kWrmsr,
   kRdpmc,
@@ -51,6 +52,7 @@ enum class SystemOp : u8 {
   kInt,   ///< INT n
   kInt3,
   kInt1,
+  kVmx,  ///< Insn::imm says which
 };
 
 /// What else System must know of the instruction: packed into Insn::r2 when it is decoded.

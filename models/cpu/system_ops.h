@@ -4,6 +4,7 @@
 #include "models/cpu/control_registers.h"
 #include "models/cpu/descriptors.h"
 #include "models/cpu/system.h"
+#include "sim/base/virtualization.h"
 
 namespace lastbranch::cpu {
 
@@ -11,6 +12,9 @@ namespace lastbranch::cpu {
 using Done = std::optional<Fault>;
 
 inline constexpr Fault kUndefined{.vector = Vector::kUD};
+
+/// The event as VMX sees it; `op` tells INT3 from INT n.
+[[nodiscard]] VmxEvent vmx_event(const Event& e, SystemOp op = SystemOp::kInt);
 
 struct System::Ops {
   System& s;
@@ -87,6 +91,10 @@ struct System::Ops {
   void set_flat(u16 cs, u16 ss, u8 cpl);
   // system_delivery.cpp
   Done software_interrupt(u8 vector, bool checked);
+
+  // system_vmx.cpp
+  Done vmx();
+  Done access_cr(u64 value);
 
   // What they share.
   [[nodiscard]] bool user() const { return c.cpl == 3; }

@@ -3,35 +3,36 @@
 
 namespace lastbranch::vmx {
 
+struct Vmx::Access {
+  static const Vmx& of(const void* self) { return *static_cast<const Vmx*>(self); }
+  template <Word word, bool kOld>
+  static u64 controls(const void* self, u32) {
+    return allowed(word, of(self).limits_.features, kOld).msr();
+  }
+  static u64 basic(const void*, u32) {
+    constexpr u64 kWriteBack = u64{6} << 50, kIoInformation = u64{1} << 54, kTrueControls = u64{1} << 55;
+    return kRevision | kRegionSize << 32 | kWriteBack | kIoInformation | kTrueControls;
+  }
+  static u64 misc(const void*, u32) {
+    constexpr u64 kHltActivity = u64{1} << 6, kCr3Targets = u64{4} << 16;
+    return kHltActivity | kCr3Targets;
+  }
+  static u64 cr0_ones(const void* self, u32) { return of(self).limits_.cr0_ones; }
+  static u64 cr0_may(const void*, u32) { return 0xffffffff; }
+  static u64 cr4_ones(const void* self, u32) { return of(self).limits_.cr4_ones; }
+  static u64 cr4_may(const void* self, u32) { return of(self).limits_.cr4_may; }
+  static u64 enumeration(const void*, u32) { return u64{largest_index()} << 1; }
+  static u64 feature_control(const void* self, u32) { return of(self).feature_control_; }
+  static MsrFault write_feature_control(void* self, u32, u64 value) {
+    Vmx& v = *static_cast<Vmx*>(self);
+    constexpr u64 kLock = 1;
+    if ((v.feature_control_ & kLock) != 0) return MsrFault::kValue;
+    v.feature_control_ = value;
+    return MsrFault::kNone;
+  }
+};
+
 std::span<const MsrDef> Vmx::rows() {
-  struct Access {
-    static const Vmx& of(const void* self) { return *static_cast<const Vmx*>(self); }
-    template <Word word, bool kOld>
-    static u64 controls(const void* self, u32) {
-      return allowed(word, of(self).limits_.features, kOld).msr();
-    }
-    static u64 basic(const void*, u32) {
-      constexpr u64 kWriteBack = u64{6} << 50, kIoInformation = u64{1} << 54, kTrueControls = u64{1} << 55;
-      return kRevision | kRegionSize << 32 | kWriteBack | kIoInformation | kTrueControls;
-    }
-    static u64 misc(const void*, u32) {
-      constexpr u64 kHltActivity = u64{1} << 6, kCr3Targets = u64{4} << 16;
-      return kHltActivity | kCr3Targets;
-    }
-    static u64 cr0_ones(const void* self, u32) { return of(self).limits_.cr0_ones; }
-    static u64 cr0_may(const void*, u32) { return 0xffffffff; }
-    static u64 cr4_ones(const void* self, u32) { return of(self).limits_.cr4_ones; }
-    static u64 cr4_may(const void* self, u32) { return of(self).limits_.cr4_may; }
-    static u64 enumeration(const void*, u32) { return u64{largest_index()} << 1; }
-    static u64 feature_control(const void* self, u32) { return of(self).feature_control_; }
-    static MsrFault write_feature_control(void* self, u32, u64 value) {
-      Vmx& v = *static_cast<Vmx*>(self);
-      constexpr u64 kLock = 1;
-      if ((v.feature_control_ & kLock) != 0) return MsrFault::kValue;
-      v.feature_control_ = value;
-      return MsrFault::kNone;
-    }
-  };
   static constexpr MsrDef kRows[] = {
       // Lock, VMX outside SMX.
       {.index = 0x3a,

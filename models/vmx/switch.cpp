@@ -32,18 +32,18 @@ static_assert(sizeof(ListEntry) == 16);
 
 VmxOutcome Vmx::enter(bool launch) {
   if (current_ == kNoVmcs) return {.how = VmxOutcome::How::kFailInvalid};
-  if ((processor_.state().blocking & vmx_block::kMovSs) != 0) return fail(Error::kBlockedByMovSs);
+  if ((processor_.state().blocking & vmx_block::kMovSs) != 0) return fail(InstructionError::kBlockedByMovSs);
   Vmcs v = vmcs();
-  if (launch && v.launched()) return fail(Error::kLaunchNotClear);
-  if (!launch && !v.launched()) return fail(Error::kResumeNotLaunched);
+  if (launch && v.launched()) return fail(InstructionError::kLaunchNotClear);
+  if (!launch && !v.launched()) return fail(InstructionError::kResumeNotLaunched);
   const EntryView view{v, limits_};
   if (const Check* const broken = first_broken(control_checks(), view)) {
     decided_ = broken->rule;
-    return fail(Error::kControls);
+    return fail(InstructionError::kControls);
   }
   if (const Check* const broken = first_broken(host_checks(), view)) {
     decided_ = broken->rule;
-    return fail(Error::kHostState);
+    return fail(InstructionError::kHostState);
   }
 
   const u64 from = processor_.state().rip;

@@ -12,13 +12,13 @@ using How = VmxOutcome::How;
 
 }  // namespace
 
-Vmx::Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, u64 cr4_may, FarBranches* branches,
-         const VmxOptions& options)
+Vmx::Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, const VmxPart& part,
+         FarBranches* branches, const VmxOptions& options)
     : processor_(processor), memory_(memory), msrs_(msrs), branches_(branches), options_(options) {
   limits_.cr0_ones = kCr0Ones;
   limits_.cr4_ones = kCr4Ones;
-  limits_.cr4_may = cr4_may | kCr4Ones;
-  limits_.physical_bits = options.physical_bits;
+  limits_.cr4_may = part.cr4 | kCr4Ones;
+  limits_.physical_bits = part.physical_bits;
   limits_.features.perf_global_ctrl = false;
   for (const MsrBus::Listed& msr : msrs.list()) {
     switch (msr.index) {
@@ -49,7 +49,7 @@ bool Vmx::region(u64 address) const {
          memory_.contains(address, kRegionSize);
 }
 
-VmxOutcome Vmx::fail(Error error) {
+VmxOutcome Vmx::fail(InstructionError error) {
   if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
   vmcs().write(Field::kInstructionError, static_cast<u64>(error));
   return {.how = How::kFailValid};
@@ -77,14 +77,14 @@ VmxOutcome Vmx::execute(VmxOp op, u64 first, u64 second) {
     case VmxOp::kVmresume:
       return enter(false);
     case VmxOp::kVmcall:
-      return fail(Error::kVmcallInRoot);
+      return fail(InstructionError::kVmcallInRoot);
     default:
       return {.how = How::kFault, .fault = {.vector = Vector::kUD}};
   }
 }
 
 VmxOutcome Vmx::vmxon(u64 address) {
-  if (on()) return fail(Error::kVmxonInRoot);
+  if (on()) return fail(InstructionError::kVmxonInRoot);
   const VmxState state = processor_.state();
   const bool fixed = (limits_.cr0_ones & ~state.cr0) == 0 && (limits_.cr4_ones & ~state.cr4) == 0;
   if (!fixed || (feature_control_ & kFeatureControlOn) != kFeatureControlOn)
@@ -96,17 +96,17 @@ VmxOutcome Vmx::vmxon(u64 address) {
 }
 
 VmxOutcome Vmx::vmclear(u64 address) {
-  if (!region(address)) return fail(Error::kVmclearAddress);
-  if (address == vmxon_) return fail(Error::kVmclearVmxon);
+  if (!region(address)) return fail(InstructionError::kVmclearAddress);
+  if (address == vmxon_) return fail(InstructionError::kVmclearVmxon);
   Vmcs(memory_, address).set_launched(false);
   if (address == current_) current_ = kNoVmcs;
   return {};
 }
 
 VmxOutcome Vmx::vmptrld(u64 address) {
-  if (!region(address)) return fail(Error::kVmptrldAddress);
-  if (address == vmxon_) return fail(Error::kVmptrldVmxon);
-  if (Vmcs(memory_, address).revision() != kRevision) return fail(Error::kRevision);
+  if (!region(address)) return fail(InstructionError::kVmptrldAddress);
+  if (address == vmxon_) return fail(InstructionError::kVmptrldVmxon);
+  if (Vmcs(memory_, address).revision() != kRevision) return fail(InstructionError::kWrongRevision);
   current_ = address;
   return {};
 }
@@ -125,7 +125,7 @@ Field whole(u64 encoding) {
 
 VmxOutcome Vmx::vmread(u64 encoding) {
   if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
-  if (part_field(encoding, limits_.features) < 0) return fail(Error::kUnknownField);
+  if (part_field(encoding, limits_.features) < 0) return fail(InstructionError::kUnknownField);
   const u64 value = vmcs().read(whole(encoding));
   return {.value = (encoding & 1) != 0 ? value >> 32 : value};
 }
@@ -133,9 +133,9 @@ VmxOutcome Vmx::vmread(u64 encoding) {
 VmxOutcome Vmx::vmwrite(u64 encoding, u64 value) {
   if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
   const int row = part_field(encoding, limits_.features);
-  if (row < 0) return fail(Error::kUnknownField);
+  if (row < 0) return fail(InstructionError::kUnknownField);
   if (fields()[static_cast<std::size_t>(row)].kind() == FieldKind::kReadOnly)
-    return fail(Error::kReadOnlyField);
+    return fail(InstructionError::kReadOnlyField);
   Vmcs v = vmcs();
   if ((encoding & 1) != 0) value = (v.read(whole(encoding)) & 0xffffffff) | value << 32;
   v.write(whole(encoding), value);

@@ -20,8 +20,13 @@
 
 namespace lastbranch::vmx {
 
-struct VmxOptions {
+/// What VMX must know of the part.
+struct VmxPart {
+  u64 cr4 = 0x27ff;             ///< bits of CR4 that exist
   unsigned physical_bits = 39;  ///< width of physical addresses
+};
+
+struct VmxOptions {
   bool record_entry = false;    ///< a VM entry is a last-branch record of its own
   bool record_exit = false;     ///< a VM exit would be one; recording is off behind it
 };
@@ -60,7 +65,7 @@ enum class Reason : u16 {
 inline constexpr u32 kEntryFailure = 1u << 31;  ///< beside the reason
 
 /// VM-instruction errors.
-enum class Error : u8 {
+enum class InstructionError : u8 {
   kVmcallInRoot = 1,
   kVmclearAddress = 2,
   kVmclearVmxon = 3,
@@ -70,7 +75,7 @@ enum class Error : u8 {
   kHostState = 8,
   kVmptrldAddress = 9,
   kVmptrldVmxon = 10,
-  kRevision = 11,
+  kWrongRevision = 11,
   kUnknownField = 12,
   kReadOnlyField = 13,
   kVmxonInRoot = 15,
@@ -87,10 +92,10 @@ struct Limits {
 
 class Vmx final : public Virtualization {
  public:
-  /// `msrs` has the rows of the LBR, the PMU and the processor already; Vmx attaches its own. `cr4_may`: bits
-  /// of CR4 that exist, VMXE among them. All must outlive it.
-  Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, u64 cr4_may, FarBranches* branches = nullptr,
-      const VmxOptions& options = {});
+  /// `msrs` has the rows of the LBR, the PMU and the processor already; Vmx attaches its own. All
+  /// must outlive it.
+  Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, const VmxPart& part,
+      FarBranches* branches = nullptr, const VmxOptions& options = {});
 
   [[nodiscard]] bool on() const override { return vmxon_ != kNoVmcs; }
   VmxOutcome execute(VmxOp op, u64 first, u64 second) override;
@@ -129,7 +134,7 @@ class Vmx final : public Virtualization {
   VmxOutcome vmread(u64 encoding);
   VmxOutcome vmwrite(u64 encoding, u64 value);
   VmxOutcome enter(bool launch);
-  VmxOutcome fail(Error error);
+  VmxOutcome fail(InstructionError error);
 
   void load_guest(Vmcs v);
   /// The number of the entry that could not be loaded, 1 the first; 0: all were.
@@ -143,6 +148,7 @@ class Vmx final : public Virtualization {
   [[nodiscard]] u32 intercepts(Vmcs v) const;
   u64 read_msr(u32 index) { return msrs_.read(index).value; }
 
+  struct Access;  ///< the rows' functions
   static std::span<const MsrDef> rows();
 
   VmxProcessor& processor_;

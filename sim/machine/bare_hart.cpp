@@ -84,9 +84,12 @@ void BareHart::note_shutdown(cpu::Exit why, u64 rip) {
 
 void BareHart::deliver() {
   cpu::Event event;
+  if (system_.leave_for_nmi_window()) return;
   if (lapic_.nmi_pending() && system_.nmi_allowed()) {
     lapic_.acknowledge_nmi();
     event = cpu::Event::nmi();
+  } else if (system_.leave_for_interrupt(lapic_.pending().has_value())) {
+    return;
   } else if (lapic_.pending() && system_.interrupts_allowed()) {
     event = cpu::Event::interrupt(lapic_.acknowledge());
   } else {

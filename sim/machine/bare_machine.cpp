@@ -1,5 +1,6 @@
 #include "sim/machine/bare_machine.h"
 
+#include "models/cpu/control.h"
 #include "models/cpu/cpuid.h"
 #include "models/cpu/identity_map.h"
 #include "models/cpu/system_msrs.h"
@@ -64,6 +65,7 @@ struct BareMachine::Parts {
   BareBus bus;
   board::BusPorts ports;
   cpu::System system;
+  std::optional<vmx::Vmx> vmx;
   BareHart hart;
   kernel::SimContext context;
   std::unique_ptr<Modules> modules;
@@ -96,6 +98,12 @@ struct BareMachine::Parts {
     };
     cpu.cpuid_self = this;
     system.reset();
+    if (config.vmx) {
+      vmx.emplace(system.vmx_processor(), memory, processor.msrs,
+                  vmx::VmxPart{.cr4 = cpu::cr4_bits(cpu), .physical_bits = part.pa_bits}, &processor,
+                  config.vmx_options);
+      system.attach(*vmx);
+    }
     start(cpu);
     const kernel::SimContext::Scope scope(context);
     modules = std::make_unique<Modules>(context, hart, memory, part, config);
@@ -111,10 +119,11 @@ struct BareMachine::Parts {
   [[nodiscard]] cpu::CpuidResult cpuid(u32 leaf, u32 subleaf) const {
     cpu::CpuidResult r = cpu::cpuid(part, leaf, subleaf);
     if (leaf != 1) return r;
-    constexpr u32 kApic = 1u << 9, kX2apic = 1u << 21, kTscDeadline = 1u << 24;
+    constexpr u32 kVmx = 1u << 5, kApic = 1u << 9, kX2apic = 1u << 21, kTscDeadline = 1u << 24;
     if (lapic.mode() != cpu::Lapic::Mode::kDisabled) r.edx |= kApic;
     if (lapic_params.x2apic) r.ecx |= kX2apic;
     if (lapic_params.tsc_deadline) r.ecx |= kTscDeadline;
+    if (config.vmx) r.ecx |= kVmx;
     return r;
   }
 
@@ -160,6 +169,9 @@ Processor& BareMachine::processor() {
 }
 PhysMem& BareMachine::memory() {
   return parts_->memory;
+}
+const vmx::Vmx* BareMachine::vmx() const {
+  return parts_->vmx ? &*parts_->vmx : nullptr;
 }
 u64 BareMachine::instructions() const {
   return parts_->processor.cpu().retired();

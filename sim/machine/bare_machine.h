@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/vmx/vmx.h"
 #include "sim/board/layout.h"
 #include "sim/machine/processor.h"
 
@@ -28,6 +29,8 @@ struct BareConfig {
   u64 quantum = 10'000;                            ///< core cycles between synchronisations with SystemC
   std::function<void(std::string_view)> output{};  ///< takes what the output port is given
   pmu::PmuOptions pmu{};
+  bool vmx = false;  ///< the processor has VMX (CPUID.1:ECX[5])
+  vmx::VmxOptions vmx_options{};
 };
 
 /// How a run ended, or why it paused.
@@ -70,6 +73,8 @@ class BareMachine {
 
   [[nodiscard]] Processor& processor();
   [[nodiscard]] PhysMem& memory();
+  /// nullptr without BareConfig::vmx.
+  [[nodiscard]] const vmx::Vmx* vmx() const;
   [[nodiscard]] u64 instructions() const;
   /// Core cycles since the start, halted ones included.
   [[nodiscard]] u64 cycles() const;

@@ -8,6 +8,7 @@
 #include "models/cpu/control_registers.h"
 #include "models/cpu/exec/bind.h"
 #include "models/cpu/exec/rows.h"
+#include "sim/base/virtualization.h"
 
 namespace lastbranch::cpu {
 namespace {
@@ -45,6 +46,7 @@ const Insn* leave_for_system(Cpu& c, const Insn* i) {
   if constexpr (what != kNever) {
     switch (c.intercept[static_cast<std::size_t>(what)]) {
       case Action::kExit:
+        c.system_op = op;
         return leave(c, i, what);
       case Action::kFault:
         return trap(c, i, general_protection());
@@ -198,12 +200,20 @@ Op bind_pop_segment(const Shape& s, Insn& insn) {
   return s.kind(0) == Kind::kSeg ? bind_system<op>(s, insn) : nullptr;
 }
 
+/// VMX instructions; which one in `imm`.
+constexpr Op kVmx = &system_op<SystemOp::kVmx, kNever, false, &unknown>;
+template <VmxOp which>
+Op bind_vmx(const Shape& s, Insn& insn) {
+  insn.imm = static_cast<i64>(which);
+  return bind_system<kVmx>(s, insn);
+}
+
 template <class V>
 Op bind_mov_system(const Shape& s, Insn& insn) {
   constexpr Op kReadCr = &system_op<SystemOp::kReadCr, Sensitive::kMovCr, true, &refuse>;
   constexpr Op kWriteCr = &system_op<SystemOp::kWriteCr, Sensitive::kMovCr, true, &refuse>;
-  constexpr Op kReadDr = &system_op<SystemOp::kReadDr, Sensitive::kMovDr, true, &refuse>;
-  constexpr Op kWriteDr = &system_op<SystemOp::kWriteDr, Sensitive::kMovDr, true, &refuse>;
+  constexpr Op kReadDr = &system_op<SystemOp::kReadDr, Sensitive::kMovDr, false, &refuse>;
+  constexpr Op kWriteDr = &system_op<SystemOp::kWriteDr, Sensitive::kMovDr, false, &refuse>;
   if (s.kind(1) == Kind::kSeg) {
     if (s.kind(0) == Kind::kMem) return &mov_from_segment<V, true>;
     return s.op[0].size == 2 ? &mov_from_segment16<V> : &mov_from_segment<V, false>;
@@ -292,7 +302,7 @@ constexpr OpRow kRows[] = {
     privileged_row<SystemOp::kLtr, Sensitive::kDescriptorTable>("ltr"),
     privileged_row<SystemOp::kLmsw, Sensitive::kMovCr>("lmsw"),
     privileged_row<SystemOp::kClts, Sensitive::kMovCr>("clts"),
-    privileged_row<SystemOp::kCacheFlush, Sensitive::kCacheFlush>("invd"),
+    privileged_row<SystemOp::kInvd, Sensitive::kCacheFlush>("invd"),
     privileged_row<SystemOp::kCacheFlush, Sensitive::kCacheFlush>("wbinvd"),
     privileged_row<SystemOp::kSwapgs>("swapgs"),
     checked_row<SystemOp::kSysret, kNever>("sysret"),
@@ -310,6 +320,18 @@ constexpr OpRow kRows[] = {
     checked_row<SystemOp::kSldt, Sensitive::kDescriptorTable>("sldt"),
     checked_row<SystemOp::kStr, Sensitive::kDescriptorTable>("str"),
     checked_row<SystemOp::kSmsw, kNever>("smsw"),
+    {"vmxon", bind_vmx<VmxOp::kVmxon>},
+    {"vmxoff", bind_vmx<VmxOp::kVmxoff>},
+    {"vmclear", bind_vmx<VmxOp::kVmclear>},
+    {"vmptrld", bind_vmx<VmxOp::kVmptrld>},
+    {"vmptrst", bind_vmx<VmxOp::kVmptrst>},
+    {"vmread", bind_vmx<VmxOp::kVmread>},
+    {"vmwrite", bind_vmx<VmxOp::kVmwrite>},
+    {"vmlaunch", bind_vmx<VmxOp::kVmlaunch>},
+    {"vmresume", bind_vmx<VmxOp::kVmresume>},
+    {"vmcall", bind_vmx<VmxOp::kVmcall>},
+    {"invept", bind_vmx<VmxOp::kInvept>},
+    {"invvpid", bind_vmx<VmxOp::kInvvpid>},
     // CPUID advertises neither XSAVE nor MONITOR. A user program meets an operating system that set
     // CR4.OSXSAVE.
     {"xsetbv", bind_plain<&xsetbv>},
