@@ -1,6 +1,7 @@
 // DEBUGCTL (1D9H): which bits are legal, what a write does, what a read gives.
-#include "models/vmx/kvm/subjects.h"
 #include "sim/base/debugctl.h"
+
+#include "models/vmx/kvm/subjects.h"
 
 namespace lastbranch::kvm {
 namespace {
@@ -34,23 +35,20 @@ constexpr Rule kSupportedRules[] = {
      [](const Op& op) { return !op.guest() && op.host.bus_lock_detect; }, allow_bus_lock},
     {"debugctl-bus-lock-guest", "BUS_LOCK_DETECT for the guest: the host and its CPUID have it", "4.1",
      kUserByHost,
-     [](const Op& op) {
-       return op.guest() && op.host.bus_lock_detect && op.vcpu.cpuid.bus_lock_detect();
-     },
+     [](const Op& op) { return op.guest() && op.host.bus_lock_detect && op.vcpu.cpuid.bus_lock_detect(); },
      allow_bus_lock},
     {"debugctl-bus-lock-any", "BUS_LOCK_DETECT, whoever asks: the host and the guest's CPUID have it", "4.1",
-     ~kUserByHost,
-     [](const Op& op) { return op.host.bus_lock_detect && op.vcpu.cpuid.bus_lock_detect(); }, allow_bus_lock},
-    {"debugctl-lbr-user", "LBR and FREEZE_LBRS for user space: KVM supports an LBR format", "4.1", kUserByHost,
-     [](const Op& op) { return !op.guest() && caps_have_format(op); }, allow_lbr},
-    {"debugctl-lbr-guest", "LBR and FREEZE_LBRS for the guest: KVM supports a format, and the vCPU has LBRs", "4.1",
-     kUserByHost, [](const Op& op) { return op.guest() && caps_have_format(op) && vlbr_enabled(op); },
+     ~kUserByHost, [](const Op& op) { return op.host.bus_lock_detect && op.vcpu.cpuid.bus_lock_detect(); },
+     allow_bus_lock},
+    {"debugctl-lbr-user", "LBR and FREEZE_LBRS for user space: KVM supports an LBR format", "4.1",
+     kUserByHost, [](const Op& op) { return !op.guest() && caps_have_format(op); }, allow_lbr},
+    {"debugctl-lbr-guest", "LBR and FREEZE_LBRS for the guest: KVM supports a format, and the vCPU has LBRs",
+     "4.1", kUserByHost, [](const Op& op) { return op.guest() && caps_have_format(op) && vlbr_enabled(op); },
      allow_lbr},
-    {"debugctl-lbr-any", "LBR and FREEZE_LBRS, whoever asks: KVM supports a format, and the vCPU has LBRs", "4.1",
-     ~kUserByHost, [](const Op& op) { return caps_have_format(op) && vlbr_enabled(op); }, allow_lbr},
-    {"debugctl-rtm", "RTM_DEBUG: the host has RTM, and so has the guest's CPUID unless user space asks", "4.1",
-     kDebugctlRework,
-     [](const Op& op) { return op.host.rtm && (!op.guest() || op.vcpu.cpuid.rtm()); },
+    {"debugctl-lbr-any", "LBR and FREEZE_LBRS, whoever asks: KVM supports a format, and the vCPU has LBRs",
+     "4.1", ~kUserByHost, [](const Op& op) { return caps_have_format(op) && vlbr_enabled(op); }, allow_lbr},
+    {"debugctl-rtm", "RTM_DEBUG: the host has RTM, and so has the guest's CPUID unless user space asks",
+     "4.1", kDebugctlRework, [](const Op& op) { return op.host.rtm && (!op.guest() || op.vcpu.cpuid.rtm()); },
      [](Op& op) -> int {
        op.supported |= debugctl::kRtmDebug;
        return kOk;
@@ -66,8 +64,9 @@ void log(Op& op) {
 }
 
 constexpr Rule kDropRules[] = {
-    {"debugctl-drop-both", "BTF or LBR is not legal: logged, and both are taken out of the value, also a legal LBR",
-     "4.2 step a", ~kDebugctlRework, wants_dropped,
+    {"debugctl-drop-both",
+     "BTF or LBR is not legal: logged, and both are taken out of the value, also a legal LBR", "4.2 step a",
+     ~kDebugctlRework, wants_dropped,
      [](Op& op) -> int {
        log(op);
        op.data &= ~kDropped;
@@ -114,11 +113,10 @@ constexpr Rule kStoreRules[] = {
        op.vcpu.vmcs_debugctl = op.data | host_owned_debugctl(op);
        return kOk;
      }},
-    {"debugctl-event", "LBR is set, the vCPU has LBRs and no event yet: an event is tried; its failure is ignored",
-     "4.2 (3)", kAllKernels,
-     [](const Op& op) {
-       return vlbr_enabled(op) && !op.vcpu.lbr_event && (op.data & debugctl::kLbr) != 0;
-     },
+    {"debugctl-event",
+     "LBR is set, the vCPU has LBRs and no event yet: an event is tried; its failure is ignored", "4.2 (3)",
+     kAllKernels,
+     [](const Op& op) { return vlbr_enabled(op) && !op.vcpu.lbr_event && (op.data & debugctl::kLbr) != 0; },
      [](Op& op) -> int {
        create_lbr_event(op);
        return kOk;

@@ -50,7 +50,8 @@ struct ArchEvent {
   u8 event, umask;
 };
 /// Bit i of CPUID.0AH:EBX says that event i is not there.
-constexpr ArchEvent kArchEvents[] = {{0x3c, 0}, {0xc0, 0}, {0x3c, 1}, {0x2e, 0x4f}, {0x2e, 0x41}, {0xc4, 0}, {0xc5, 0}};
+constexpr ArchEvent kArchEvents[] = {{0x3c, 0},    {0xc0, 0}, {0x3c, 1}, {0x2e, 0x4f},
+                                     {0x2e, 0x41}, {0xc4, 0}, {0xc5, 0}};
 /// What the fixed counters count.
 constexpr ArchEvent kFixedEvents[kMaxFixed] = {{0xc0, 0}, {0x3c, 0}, {0x00, 3}};
 
@@ -112,12 +113,10 @@ constexpr Rule kCountRules[] = {
      [](const Op& op) { return !locally_enabled(op); }, does_not},
     {"count-global", "its bit in GLOBAL_CTRL is off, and the PMU has one (version 2 and newer)", "6.3",
      kAllKernels,
-     [](const Op& op) {
-       return op.vcpu.pmu.version > 1 && ((op.vcpu.pmu.global_ctrl >> op.index) & 1) == 0;
-     },
+     [](const Op& op) { return op.vcpu.pmu.version > 1 && ((op.vcpu.pmu.global_ctrl >> op.index) & 1) == 0; },
      does_not},
-    {"count-unavailable", "the guest's CPUID.0AH:EBX says that the architectural event is not there", "6.3", k61,
-     [](const Op& op) { return !is_fixed_index(op.index) && unavailable(op); }, does_not},
+    {"count-unavailable", "the guest's CPUID.0AH:EBX says that the architectural event is not there", "6.3",
+     k61, [](const Op& op) { return !is_fixed_index(op.index) && unavailable(op); }, does_not},
     {"count-unfiltered", "the VM has no event filter", "6.3", kAllKernels,
      [](const Op& op) { return !op.vm.filter.has_value(); }, counts},
     {"count-fixed-bitmap", "a fixed counter: the filter's bitmap decides, whatever its events are", "10",
@@ -129,8 +128,8 @@ constexpr Rule kCountRules[] = {
     {"count-listed", "the filter lists the event: its action decides", "10", kAllKernels,
      [](const Op& op) { return in_list(*op.vm.filter, code_of(op)); },
      [](Op& op) -> int { return op.vm.filter->action == EventFilter::kAllow ? kCounts : 0; }},
-    {"count-unlisted", "the filter does not list the event: the opposite of its action", "10", kAllKernels, always,
-     [](Op& op) -> int { return op.vm.filter->action == EventFilter::kDeny ? kCounts : 0; }},
+    {"count-unlisted", "the filter does not list the event: the opposite of its action", "10", kAllKernels,
+     always, [](Op& op) -> int { return op.vm.filter->action == EventFilter::kDeny ? kCounts : 0; }},
 };
 constexpr RuleTable kCount{"whether a counter counts", false, kCountRules};
 
@@ -147,12 +146,14 @@ constexpr Rule kOverflowRules[] = {
        deliver_pmi(op);
        return kOk;
      }},
-    {"overflow", "the counter's bit in GLOBAL_STATUS, and a PMI if it asks for one", "6.3", kAllKernels, always,
+    {"overflow", "the counter's bit in GLOBAL_STATUS, and a PMI if it asks for one", "6.3", kAllKernels,
+     always,
      [](Op& op) -> int {
        VpmuState& pmu = op.vcpu.pmu;
        pmu.global_status |= u64{1} << op.index;
-       const bool interrupt = is_fixed_index(op.index) ? (pmu.fixed_ctr_ctrl >> (4 * (op.index - 32) + 3) & 1) != 0
-                                                       : (pmu.gp[op.index].select & kInterrupt) != 0;
+       const bool interrupt = is_fixed_index(op.index)
+                                  ? (pmu.fixed_ctr_ctrl >> (4 * (op.index - 32) + 3) & 1) != 0
+                                  : (pmu.gp[op.index].select & kInterrupt) != 0;
        if (interrupt) deliver_pmi(op);
        return kOk;
      }},

@@ -11,8 +11,8 @@ inline constexpr std::size_t kMaxFilterEvents = 300;
 int set_event_filter(Op& op, const EventFilter& filter);
 /// Whether counter `index` (0.. general, 32.. fixed) counts what it is programmed for.
 [[nodiscard]] bool counter_counts(Op& op, unsigned index);
-/// `n` events of this code happen in the guest: every counter that counts it advances, overflows set status bits
-/// and send PMIs.
+/// `n` events of this code happen in the guest: every counter that counts it advances, overflows set status
+/// bits and send PMIs.
 void count_event(Op& op, u8 event, u8 umask, u64 n);
 /// Events until the next overflow of counter `index`: what perf is asked for.
 [[nodiscard]] u64 sample_period(const VpmuState& pmu, unsigned index);

@@ -10,7 +10,22 @@
 namespace lastbranch::kvm {
 
 /// v5-series:0..8 is KVM before the series and after each of its eight patches; the others are releases.
-enum class Kernel : u8 { kS0, kS1, kS2, kS3, kS4, kS5, kS6, kS7, kS8, k6_1_4, k6_1_192, k6_12_8, k6_12_117, k7_3 };
+enum class Kernel : u8 {
+  kS0,
+  kS1,
+  kS2,
+  kS3,
+  kS4,
+  kS5,
+  kS6,
+  kS7,
+  kS8,
+  k6_1_4,
+  k6_1_192,
+  k6_12_8,
+  k6_12_117,
+  k7_3
+};
 
 inline constexpr std::size_t kKernelCount = 14;
 

@@ -10,7 +10,11 @@ namespace {
 class HostOp {
  public:
   explicit HostOp(Host& host, Trace* trace)
-      : op_{.host = host.state, .module = host.module, .vm = vm_, .vcpu = vcpu_, .hardware = *host.hardware,
+      : op_{.host = host.state,
+            .module = host.module,
+            .vm = vm_,
+            .vcpu = vcpu_,
+            .hardware = *host.hardware,
             .trace = trace} {
     op_.who = Who::kHost;
   }
@@ -100,7 +104,10 @@ std::unique_ptr<Vcpu> Vm::create_vcpu(const GuestCpuid& cpuid) {
 }
 
 Vcpu::Vcpu(Vm& vm)
-    : op_{.host = vm.host().state, .module = vm.host().module, .vm = vm.state, .vcpu = state,
+    : op_{.host = vm.host().state,
+          .module = vm.host().module,
+          .vm = vm.state,
+          .vcpu = state,
           .hardware = *vm.host().hardware} {
   op_.trace = &trace_;
   kvm::create_vcpu(op_);
@@ -108,7 +115,11 @@ Vcpu::Vcpu(Vm& vm)
 
 Op& Vcpu::fresh() {
   trace_.clear();
-  Op next{.host = op_.host, .module = op_.module, .vm = op_.vm, .vcpu = op_.vcpu, .hardware = op_.hardware,
+  Op next{.host = op_.host,
+          .module = op_.module,
+          .vm = op_.vm,
+          .vcpu = op_.vcpu,
+          .hardware = op_.hardware,
           .trace = &trace_};
   std::destroy_at(&op_);
   return *std::construct_at(&op_, next);

@@ -107,7 +107,8 @@ class Vcpu {
   /// Events that the guest's code causes.
   void count(u8 event, u8 umask, u64 n);
 
-  /// KVM_RUN up to the entry: CPUID and feature MSRs are fixed from now on, LBRs passed through or intercepted.
+  /// KVM_RUN up to the entry: CPUID and feature MSRs are fixed from now on, LBRs passed through or
+  /// intercepted.
   void enter();
   /// The vCPU's time slice ends and the next begins.
   void next_slice();

@@ -1,5 +1,5 @@
-// Before an entry the LBR registers are passed through or intercepted; at the end of a time slice an event that
-// is not used is given back.
+// Before an entry the LBR registers are passed through or intercepted; at the end of a time slice an event
+// that is not used is given back.
 #include <bit>
 
 #include "models/vmx/kvm/subjects.h"
@@ -31,9 +31,11 @@ bool guest_lbr(const Op& op) {
 constexpr Rule kEntryRules[] = {
     {"entry-no-lbr", "the vCPU has no LBRs: nothing to prepare", "5", kAllKernels,
      [](const Op& op) { return !vlbr_enabled(op); }, nothing},
-    {"entry-no-event-warn", "no event, yet the guest's LBR bit is set or its LBRs are in use: intercepted, warned",
-     "5", kAllKernels,
-     [](const Op& op) { return !op.vcpu.lbr_event && (guest_lbr(op) || (op.vcpu.pmu.in_use & kVlbrBit) != 0); },
+    {"entry-no-event-warn",
+     "no event, yet the guest's LBR bit is set or its LBRs are in use: intercepted, warned", "5", kAllKernels,
+     [](const Op& op) {
+       return !op.vcpu.lbr_event && (guest_lbr(op) || (op.vcpu.pmu.in_use & kVlbrBit) != 0);
+     },
      [](Op& op) -> int {
        intercept(op, true);
        ++op.warnings;
@@ -53,7 +55,8 @@ constexpr Rule kEntryRules[] = {
        ++op.warnings;
        return kOk;
      }},
-    {"entry-pass-through", "the event is active: the LBR registers are passed through", "5", kAllKernels, always,
+    {"entry-pass-through", "the event is active: the LBR registers are passed through", "5", kAllKernels,
+     always,
      [](Op& op) -> int {
        intercept(op, false);
        return kOk;
@@ -88,8 +91,7 @@ u64 idle_counters(const VpmuState& pmu) {
 
 constexpr Rule kCleanupRules[] = {
     {"slice-counters", "events of counters that were not used and are not enabled are given back", "5",
-     kAllKernels,
-     [](const Op& op) { return op.vcpu.pmu.need_cleanup && idle_counters(op.vcpu.pmu) != 0; },
+     kAllKernels, [](const Op& op) { return op.vcpu.pmu.need_cleanup && idle_counters(op.vcpu.pmu) != 0; },
      [](Op& op) -> int {
        VpmuState& pmu = op.vcpu.pmu;
        const u64 idle = idle_counters(pmu);

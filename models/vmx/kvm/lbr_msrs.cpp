@@ -28,7 +28,8 @@ constexpr Rule kValidRules[] = {
     {"lbr-to", "a TO of the record", "5", kAllKernels,
      [](const Op& op) { return in(op.msr, op.vcpu.lbr.to, op.vcpu.lbr.nr); }, valid},
     {"lbr-info", "an INFO of the record, which has some", "5", kAllKernels,
-     [](const Op& op) { return op.vcpu.lbr.info != 0 && in(op.msr, op.vcpu.lbr.info, op.vcpu.lbr.nr); }, valid},
+     [](const Op& op) { return op.vcpu.lbr.info != 0 && in(op.msr, op.vcpu.lbr.info, op.vcpu.lbr.nr); },
+     valid},
     {"lbr-other", "any other register, architectural LBRs included", "5", kAllKernels,
      [](const Op&) { return true; }, invalid},
 };
@@ -75,16 +76,17 @@ constexpr Rule kAccessRules[] = {
        op.value = op.hardware.read(op.msr).value_or(0);
        return kOk;
      }},
-    {"lbr-hardware-write", "the event is active: the CPU's register is written; a fault only warns the host", "5",
-     ~k73, [](const Op& op) { return active(op); },
+    {"lbr-hardware-write", "the event is active: the CPU's register is written; a fault only warns the host",
+     "5", ~k73, [](const Op& op) { return active(op); },
      [](Op& op) -> int {
        write_hardware(op);
        return kOk;
      }},
-    {"lbr-hardware-write-safe", "the event is active: the CPU's register is written; a fault fails the access", "5",
-     k73, [](const Op& op) { return active(op); }, write_hardware},
-    {"lbr-event-idle", "the event is not active: reads 0, a write is dropped, the LBRs count as not in use", "5",
-     kAllKernels, [](const Op&) { return true; },
+    {"lbr-hardware-write-safe",
+     "the event is active: the CPU's register is written; a fault fails the access", "5", k73,
+     [](const Op& op) { return active(op); }, write_hardware},
+    {"lbr-event-idle", "the event is not active: reads 0, a write is dropped, the LBRs count as not in use",
+     "5", kAllKernels, [](const Op&) { return true; },
      [](Op& op) -> int {
        op.vcpu.pmu.in_use &= ~kVlbrBit;
        op.value = 0;

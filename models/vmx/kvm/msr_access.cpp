@@ -56,17 +56,17 @@ constexpr Rule kOwnerRules[] = {
      access_vpmu_msr},
     {"msr-last-branch-read", "LASTBRANCH and LASTINT registers read 0", "4.3", kAllKernels,
      [](const Op& op) { return !op.write && in(op.msr, msr::kLastBranchFrom, 4); }, zero},
-    {"msr-legacy-read", "two counters and selects of old, Intel's and AMD's, read 0 where there are none", "6.3",
-     kAllKernels, [](const Op& op) { return !op.write && legacy(op); }, zero},
-    {"msr-legacy-counter-write", "writes of such counters are ignored and logged", "6.3",
-     ~kLate, [](const Op& op) { return legacy_counter(op.msr); }, ignore_and_log},
+    {"msr-legacy-read", "two counters and selects of old, Intel's and AMD's, read 0 where there are none",
+     "6.3", kAllKernels, [](const Op& op) { return !op.write && legacy(op); }, zero},
+    {"msr-legacy-counter-write", "writes of such counters are ignored and logged", "6.3", ~kLate,
+     [](const Op& op) { return legacy_counter(op.msr); }, ignore_and_log},
     {"msr-legacy-write", "writes of such registers of a value other than 0 are ignored and logged", "6.3",
      kAllKernels, [](const Op& op) { return legacy(op) && op.data != 0; }, ignore_and_log},
     {"msr-legacy-write-zero", "writes of 0 to such registers are ignored", "6.3", kAllKernels, legacy, zero},
-    {"msr-saved-read", "user space reads 0 from PEBS and DS registers that the guest has not", "6.3, 7", ~kLate,
-     [](const Op& op) { return saved_as_zero(op) && !op.guest() && !op.write; }, zero},
-    {"msr-saved-write", "user space writes 0 to PEBS and DS registers that the guest has not", "6.3, 7", ~kLate,
-     [](const Op& op) { return saved_as_zero(op) && !op.guest() && op.data == 0; }, zero},
+    {"msr-saved-read", "user space reads 0 from PEBS and DS registers that the guest has not", "6.3, 7",
+     ~kLate, [](const Op& op) { return saved_as_zero(op) && !op.guest() && !op.write; }, zero},
+    {"msr-saved-write", "user space writes 0 to PEBS and DS registers that the guest has not", "6.3, 7",
+     ~kLate, [](const Op& op) { return saved_as_zero(op) && !op.guest() && op.data == 0; }, zero},
     {"msr-saved-fail", "PEBS and DS registers that the guest has not", "6.3, 7", ~kLate, saved_as_zero,
      [](Op&) -> int { return kInvalid; }},
     {"msr-unknown", "no register that KVM knows for this vCPU", "7", kAllKernels, always, unsupported},
@@ -79,17 +79,19 @@ bool is_unsupported(const Op& op) {
 
 constexpr Rule kVerdictRules[] = {
     {"verdict-owner", "what the register's owner answers", "7", kAllKernels,
-     [](const Op& op) { return !is_unsupported(op); }, [](Op& op) -> int { return static_cast<int>(op.index); }},
+     [](const Op& op) { return !is_unsupported(op); },
+     [](Op& op) -> int { return static_cast<int>(op.index); }},
     {"verdict-advertised", "unsupported, yet advertised: user space reads 0 and may write 0", "7", kLate,
-     [](const Op& op) { return !op.guest() && (!op.write || op.data == 0) && is_advertised(op, op.msr); }, zero},
+     [](const Op& op) { return !op.guest() && (!op.write || op.data == 0) && is_advertised(op, op.msr); },
+     zero},
     {"verdict-ignore", "ignore_msrs: an unknown register reads 0 and drops writes", "7", kAllKernels,
      [](const Op& op) { return op.module.params.ignore_msrs; },
      [](Op& op) -> int {
        if (op.module.params.report_ignored_msrs) ++op.log_lines;
        return zero(op);
      }},
-    {"verdict-unsupported", "unsupported: #GP for the guest; user space's loop ends here", "7", kAllKernels, always,
-     unsupported},
+    {"verdict-unsupported", "unsupported: #GP for the guest; user space's loop ends here", "7", kAllKernels,
+     always, unsupported},
 };
 constexpr RuleTable kVerdict{"unsupported MSRs", false, kVerdictRules};
 

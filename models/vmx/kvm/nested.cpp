@@ -33,9 +33,10 @@ constexpr Rule kCheckRules[] = {
     {"nested-check-dr7", "vmcs12's DR7 has high bits: the entry fails", "4.5", kAllKernels,
      [](const Op& op) { return !op.dr7_valid; }, entry_fails},
     {"nested-check-dr7-only", "DEBUGCTL is not checked", "4.5", ~kFilters, always, nothing},
-    {"nested-check-freeze-quirk", "vmcs12's DEBUGCTL must be what the guest may write; FREEZE_WHILE_SMM is tolerated, "
-     "as quirk VMCS12_ALLOW_FREEZE_IN_SMM is on", "4.5", kSmmQuirk,
-     [](const Op& op) { return op.vm.allow_freeze_in_smm; },
+    {"nested-check-freeze-quirk",
+     "vmcs12's DEBUGCTL must be what the guest may write; FREEZE_WHILE_SMM is tolerated, "
+     "as quirk VMCS12_ALLOW_FREEZE_IN_SMM is on",
+     "4.5", kSmmQuirk, [](const Op& op) { return op.vm.allow_freeze_in_smm; },
      [](Op& op) -> int { return check_value(op, op.vcpu.vmcs12_debugctl & ~debugctl::kFreezeWhileSmm); }},
     {"nested-check-debugctl", "vmcs12's DEBUGCTL must be what the guest may write", "4.5", kFilters, always,
      [](Op& op) -> int { return check_value(op, op.vcpu.vmcs12_debugctl); }},
@@ -43,8 +44,9 @@ constexpr Rule kCheckRules[] = {
 constexpr RuleTable kCheck{"nested entry's check", false, kCheckRules};
 
 constexpr Rule kSaveRules[] = {
-    {"nested-save", "not a fresh entry, or one that loads no debug controls: the running value is kept for L2",
-     "4.5", kAllKernels, [](const Op& op) { return !op.run_pending || !op.loads_debugctl; },
+    {"nested-save",
+     "not a fresh entry, or one that loads no debug controls: the running value is kept for L2", "4.5",
+     kAllKernels, [](const Op& op) { return !op.run_pending || !op.loads_debugctl; },
      [](Op& op) -> int {
        op.l1_debugctl = guest_value(op);
        op.l1_saved = true;
@@ -60,8 +62,10 @@ constexpr Rule kLoadRules[] = {
        op.vcpu.vmcs_debugctl = op.vcpu.vmcs12_debugctl;
        return kOk;
      }},
-    {"nested-load-masked", "a fresh entry that loads debug controls: vmcs12's bits that the guest may set, and the "
-     "host's", "4.5", kFilters, [](const Op& op) { return op.run_pending && op.loads_debugctl; },
+    {"nested-load-masked",
+     "a fresh entry that loads debug controls: vmcs12's bits that the guest may set, and the "
+     "host's",
+     "4.5", kFilters, [](const Op& op) { return op.run_pending && op.loads_debugctl; },
      [](Op& op) -> int {
        op.who = Who::kGuest;
        op.vcpu.vmcs_debugctl = (op.vcpu.vmcs12_debugctl & supported_debugctl(op)) | host_owned_debugctl(op);
@@ -81,8 +85,8 @@ constexpr Rule kExitRules[] = {
        op.vcpu.vmcs_debugctl = 0;
        return kOk;
      }},
-    {"nested-exit-host-bit", "L1 has DEBUGCTL 0 after the exit, but for the host's bit", "4.5", kDebugctlRework,
-     always,
+    {"nested-exit-host-bit", "L1 has DEBUGCTL 0 after the exit, but for the host's bit", "4.5",
+     kDebugctlRework, always,
      [](Op& op) -> int {
        op.vcpu.vmcs_debugctl = host_owned_debugctl(op);
        return kOk;

@@ -23,7 +23,9 @@ inline constexpr u64 kLbrFmt = 0x3f, kPebsTrap = 1u << 6, kPebsArchReg = 1u << 7
 inline constexpr u64 kFwWrites = 1u << 13, kPebsBaseline = 1u << 14, kPebsTiming = 1u << 17;
 inline constexpr u64 kPebsMask = 0x4fc0;
 /// The capabilities' PEBS bits as kernel `k` groups them.
-[[nodiscard]] constexpr u64 pebs_mask(Kernel k) { return k == Kernel::k7_3 ? kPebsMask | kPebsTiming : kPebsMask; }
+[[nodiscard]] constexpr u64 pebs_mask(Kernel k) {
+  return k == Kernel::k7_3 ? kPebsMask | kPebsTiming : kPebsMask;
+}
 }  // namespace perfcap
 
 /// The registers of the CPU the vCPU runs on, for those that are passed through or written for the guest.
@@ -44,15 +46,15 @@ struct Op {
   HardwareMsrs& hardware;
   Trace* trace = nullptr;
 
-  u32 msr = 0;        ///< register, or ECX of RDPMC
-  u64 data = 0;       ///< value to be written; tables may change it
+  u32 msr = 0;   ///< register, or ECX of RDPMC
+  u64 data = 0;  ///< value to be written; tables may change it
   Who who = Who::kGuest;
   bool write = false;
 
-  u64 value = 0;      ///< the answer's value, or a mask that is being made
-  u64 supported = 0;  ///< DEBUGCTL bits that are legal
-  u64 invalid = 0;    ///< DEBUGCTL bits that are left to complain about
-  unsigned index = 0; ///< counter, register or event within its bank
+  u64 value = 0;       ///< the answer's value, or a mask that is being made
+  u64 supported = 0;   ///< DEBUGCTL bits that are legal
+  u64 invalid = 0;     ///< DEBUGCTL bits that are left to complain about
+  unsigned index = 0;  ///< counter, register or event within its bank
   bool dr7_valid = true, loads_debugctl = false, run_pending = false;  ///< of a nested entry
   u64 l1_debugctl = 0;                                                 ///< saved before a nested entry
   bool l1_saved = false;

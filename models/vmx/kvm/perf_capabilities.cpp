@@ -24,8 +24,10 @@ bool has_pebs_format(const Op& op) {
 }
 
 constexpr Rule kWriteRules[] = {
-    {"perfcap-frozen", "the vCPU has run; user space may not change a feature MSR any more (the value it reads goes on "
-     "through the other rules): -EINVAL", "3, row 0", kImmutable,
+    {"perfcap-frozen",
+     "the vCPU has run; user space may not change a feature MSR any more (the value it reads goes on "
+     "through the other rules): -EINVAL",
+     "3, row 0", kImmutable,
      [](const Op& op) { return !op.guest() && op.vcpu.has_run && op.data != op.value; },
      [](Op&) -> int { return kEinvalCode; }},
     {"perfcap-no-pmu", "a value other than 0, and the guest has no PMU", "3, row 1", ~k73,
@@ -34,8 +36,8 @@ constexpr Rule kWriteRules[] = {
      [](const Op& op) { return has_format(op) && ((op.data ^ op.supported) & perfcap::kLbrFmt) != 0; }, fail},
     {"perfcap-fmt-model", "LBR_FMT, and the guest's model is not the host's", "3, row 3", kAllKernels,
      [](const Op& op) { return has_format(op) && !model_matches(op); }, fail},
-    {"perfcap-pebs-differs", "a PEBS format, and the PEBS bits are not exactly the supported ones", "3, row 4",
-     kAllKernels,
+    {"perfcap-pebs-differs", "a PEBS format, and the PEBS bits are not exactly the supported ones",
+     "3, row 4", kAllKernels,
      [](const Op& op) {
        return has_pebs_format(op) && ((op.data ^ op.supported) & perfcap::pebs_mask(op.host.kernel)) != 0;
      },
@@ -43,8 +45,7 @@ constexpr Rule kWriteRules[] = {
     {"perfcap-pebs-cpuid", "a PEBS format, and the guest lacks DS or DTES64 or has another model", "3, row 5",
      kAllKernels,
      [](const Op& op) {
-       return has_pebs_format(op) &&
-              (!op.vcpu.cpuid.ds() || !op.vcpu.cpuid.dtes64() || !model_matches(op));
+       return has_pebs_format(op) && (!op.vcpu.cpuid.ds() || !op.vcpu.cpuid.dtes64() || !model_matches(op));
      },
      fail},
     {"perfcap-guest", "the guest may not write it", "3, row 6", ~k73, [](const Op& op) { return op.guest(); },
@@ -74,8 +75,9 @@ int stored(Op& op) {
 }
 
 constexpr Rule kReadRules[] = {
-    {"perfcap-read-no-pdcm-host", "user space, guest without PDCM: an advertised MSR that is not there reads 0",
-     "3", k73, [](const Op& op) { return !op.guest() && !op.vcpu.cpuid.pdcm(); },
+    {"perfcap-read-no-pdcm-host",
+     "user space, guest without PDCM: an advertised MSR that is not there reads 0", "3", k73,
+     [](const Op& op) { return !op.guest() && !op.vcpu.cpuid.pdcm(); },
      [](Op& op) -> int {
        op.value = 0;
        return kOk;

@@ -10,8 +10,9 @@ bool apic(const Op& op) {
 }
 
 constexpr Rule kPmiRules[] = {
-    {"pmi-freeze", "the vCPU has LBRs, PMU version 2 or 3, and FREEZE_LBRS_ON_PMI is set: the LBR bit is cleared",
-     "5", kAllKernels,
+    {"pmi-freeze",
+     "the vCPU has LBRs, PMU version 2 or 3, and FREEZE_LBRS_ON_PMI is set: the LBR bit is cleared", "5",
+     kAllKernels,
      [](const Op& op) {
        return apic(op) && vlbr_enabled(op) && (op.vcpu.pmu.version == 2 || op.vcpu.pmu.version == 3) &&
               (op.vcpu.vmcs_debugctl & debugctl::kFreezeLbrsOnPmi) != 0;

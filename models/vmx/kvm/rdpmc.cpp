@@ -47,11 +47,13 @@ constexpr Rule kRdpmcRules[] = {
        return (op.msr & 0xffff) >= ((op.msr >> 16) != 0 ? op.vcpu.pmu.nr_fixed : op.vcpu.pmu.nr_gp);
      },
      fail},
-    {"rdpmc-privilege", "CR4.PCE is clear, CPL is not 0 and CR0.PE is set", "6.4", kAllKernels, may_not, fail},
+    {"rdpmc-privilege", "CR4.PCE is clear, CPL is not 0 and CR0.PE is set", "6.4", kAllKernels, may_not,
+     fail},
     {"rdpmc-fast", "bit 31, fast mode: the low 32 bits of the counter", "6.4", k61,
      [](const Op& op) { return (op.msr & kFast) != 0; },
      [](Op& op) -> int {
-       const int code = (op.msr & kFixedBit) != 0 ? give_fixed(op, old_index(op)) : give_gp(op, old_index(op));
+       const int code =
+           (op.msr & kFixedBit) != 0 ? give_fixed(op, old_index(op)) : give_gp(op, old_index(op));
        op.value &= 0xffffffff;
        return code;
      }},

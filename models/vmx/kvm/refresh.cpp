@@ -27,8 +27,10 @@ constexpr Rule kPmuRules[] = {
      [](const Op& op) { return !op.vm.pmu_enabled || !op.module.enable_pmu; }, nothing},
     {"refresh-version-0", "leaf 0AH gives version 0: no vPMU", "3", kAllKernels,
      [](const Op& op) { return leaf_version(op.vcpu.cpuid) == 0; }, nothing},
-    {"refresh-pmu", "version as the guest's CPUID has it; counters, widths and events are the lesser of the guest's "
-     "and KVM's", "6.1", kAllKernels, always,
+    {"refresh-pmu",
+     "version as the guest's CPUID has it; counters, widths and events are the lesser of the guest's "
+     "and KVM's",
+     "6.1", kAllKernels, always,
      [](Op& op) -> int {
        const GuestCpuid& cpuid = op.vcpu.cpuid;
        VpmuState& pmu = op.vcpu.pmu;
@@ -63,7 +65,8 @@ int no_record(Op& op) {
 }
 
 constexpr Rule kLbrRules[] = {
-    {"vlbr-early-return", "the guest has no PMU: the refresh ends before the LBR record, which stays as it was",
+    {"vlbr-early-return",
+     "the guest has no PMU: the refresh ends before the LBR record, which stays as it was",
      "3, 6.1-series quirk", kKeepsRecord, [](const Op& op) { return op.vcpu.pmu.version == 0; }, nothing},
     {"vlbr-no-pmu", "the guest has no PMU: no LBRs", "3", kFrom612,
      [](const Op& op) { return op.vcpu.pmu.version == 0; }, no_record},
@@ -72,7 +75,7 @@ constexpr Rule kLbrRules[] = {
     {"vlbr-no-format", "no LBR_FMT in the capabilities the guest can see: no LBRs", "3", kAllKernels,
      [](const Op& op) { return (effective_caps(op) & perfcap::kLbrFmt) == 0; }, no_record},
     {"vlbr-record", "the vCPU gets perf's record, of now", "3", k61, always,
-     [](Op& op) -> int { 
+     [](Op& op) -> int {
        x86_perf_get_lbr(op, op.vcpu.lbr);
        return kOk;
      }},
@@ -86,8 +89,8 @@ constexpr RuleTable kLbr{"vLBR enablement", false, kLbrRules};
 
 constexpr Rule kValueRules[] = {
     {"refresh-keeps-values", "counters, selects and controls survive a refresh", "6.3", k61, always, nothing},
-    {"refresh-zeroes-values", "the LBR event is released, counters, selects and controls are zeroed", "5, 6.3",
-     kFrom612, always,
+    {"refresh-zeroes-values", "the LBR event is released, counters, selects and controls are zeroed",
+     "5, 6.3", kFrom612, always,
      [](Op& op) -> int {
        release_lbr_event(op);
        VpmuState& pmu = op.vcpu.pmu;

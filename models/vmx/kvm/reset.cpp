@@ -9,8 +9,8 @@ bool always(const Op&) {
 }
 
 constexpr Rule kResetRules[] = {
-    {"reset-pmu", "RESET stops the vPMU: counters, selects and controls are 0, the LBR event is given back", "4.4, 5",
-     k61, always,
+    {"reset-pmu", "RESET stops the vPMU: counters, selects and controls are 0, the LBR event is given back",
+     "4.4, 5", k61, always,
      [](Op& op) -> int {
        VpmuState& pmu = op.vcpu.pmu;
        pmu.gp.fill({});
@@ -36,7 +36,8 @@ constexpr RuleTable kReset{"RESET", true, kResetRules};
 constexpr Rule kKindRules[] = {
     {"init-keeps", "INIT leaves DEBUGCTL, the vPMU and the LBR event as they are", "4.4, 5", kAllKernels,
      [](const Op& op) { return op.index != 0; }, [](Op&) -> int { return kOk; }},
-    {"reset-full", "a full reset", "4.4", kAllKernels, always, [](Op& op) -> int { return decide(kReset, op); }},
+    {"reset-full", "a full reset", "4.4", kAllKernels, always,
+     [](Op& op) -> int { return decide(kReset, op); }},
 };
 constexpr RuleTable kKind{"RESET or INIT", false, kKindRules};
 

@@ -39,8 +39,8 @@ std::vector<std::string> Trace::words() const {
   std::vector<std::string> lines;
   lines.reserve(rules_.size());
   for (const Rule* rule : rules_)
-    lines.push_back(
-        fmt::format("{}: {} [section {}; {}]", rule->id, rule->words, rule->section, describe(rule->kernels)));
+    lines.push_back(fmt::format("{}: {} [section {}; {}]", rule->id, rule->words, rule->section,
+                                describe(rule->kernels)));
   return lines;
 }
 

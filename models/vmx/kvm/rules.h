@@ -1,7 +1,7 @@
 #pragma once
 // Rules as rows: an id, the rule in words, where the specification has it, the kernels it holds for, when it
-// applies and what follows. A table is read in order; in a deciding table the first row that applies gives the
-// answer and names itself in the trace, in a cumulative one every row that applies adds its part.
+// applies and what follows. A table is read in order; in a deciding table the first row that applies gives
+// the answer and names itself in the trace, in a cumulative one every row that applies adds its part.
 #include <span>
 #include <string>
 #include <string_view>

@@ -46,9 +46,9 @@ struct PerfLbr {
 
 struct HostState {
   Kernel kernel = Kernel::kS8;
-  bool vmx = true;            ///< false: SVM
-  bool hypervisor = false;    ///< CPUID's HYPERVISOR bit: the host itself runs as a guest
-  bool perf_built = true;     ///< perf's Intel code is built; false: the inline stub
+  bool vmx = true;          ///< false: SVM
+  bool hypervisor = false;  ///< CPUID's HYPERVISOR bit: the host itself runs as a guest
+  bool perf_built = true;   ///< perf's Intel code is built; false: the inline stub
   PerfLbr perf;
   bool pdcm = true;
   u64 perf_capabilities = 0x32c5;  ///< the host's MSR 345H on the current CPU
@@ -61,10 +61,10 @@ struct HostState {
   bool pt_host_guest = false;  ///< kvm_intel's pt_mode is host-guest
   unsigned pmu_version = 5;
   unsigned num_gp = 8, num_fixed = 3, gp_width = 48, fixed_width = 48;
-  unsigned num_events = 7;       ///< architectural events CPUID 0AH enumerates
-  u32 unavailable_events = 0;    ///< CPUID.0AH:EBX
-  u32 leaf1_eax = 0x000506e3;    ///< family, model, stepping; the model is what KVM compares
-  u64 debugctl = 0;              ///< snapshot KVM took of the host's IA32_DEBUGCTL
+  unsigned num_events = 7;     ///< architectural events CPUID 0AH enumerates
+  u32 unavailable_events = 0;  ///< CPUID.0AH:EBX
+  u32 leaf1_eax = 0x000506e3;  ///< family, model, stepping; the model is what KVM compares
+  u64 debugctl = 0;            ///< snapshot KVM took of the host's IA32_DEBUGCTL
 
   [[nodiscard]] bool freeze_in_smm() const { return ((debugctl >> 14) & 1) != 0; }
 };
@@ -80,11 +80,11 @@ struct ModuleParams {
 /// KVM's module-wide state, made by module_init().
 struct ModuleState {
   ModuleParams params;
-  bool enable_pmu = true;       ///< the parameter, unless the host has no usable PMU
+  bool enable_pmu = true;  ///< the parameter, unless the host has no usable PMU
   unsigned version = 0, num_gp = 0, num_fixed = 0, gp_width = 0, fixed_width = 0, num_events = 0;
   u32 unavailable_events = 0;
-  u64 supported_perf_cap = 0;   ///< as of module init; kernels before patch 5 compute it on use
-  LbrRecordSet lbr;             ///< as of module init; used since 6.12
+  u64 supported_perf_cap = 0;  ///< as of module init; kernels before patch 5 compute it on use
+  LbrRecordSet lbr;            ///< as of module init; used since 6.12
 };
 
 /// The guest's CPUID as far as KVM looks at it here.
@@ -125,7 +125,7 @@ struct EventFilter {
 };
 
 struct VmState {
-  bool pmu_enabled = true;          ///< false after KVM_CAP_PMU_CAPABILITY with KVM_PMU_CAP_DISABLE
+  bool pmu_enabled = true;  ///< false after KVM_CAP_PMU_CAPABILITY with KVM_PMU_CAP_DISABLE
   bool in_kernel_apic = true;
   bool stuff_feature_msrs = true;   ///< quirk STUFF_FEATURE_MSRS (since 6.12.117)
   bool allow_freeze_in_smm = true;  ///< quirk VMCS12_ALLOW_FREEZE_IN_SMM
@@ -154,9 +154,9 @@ struct VpmuState {
   u64 global_ctrl = 0, global_status = 0, fixed_ctr_ctrl = 0, pebs_enable = 0, pebs_data_cfg = 0, ds_area = 0;
   std::array<Counter, kMaxGp> gp{};
   std::array<Counter, kMaxFixed> fixed{};
-  u64 in_use = 0;           ///< pmc_in_use: bit per counter, bit 58 for the LBRs
-  u64 events = 0;           ///< counters that have a perf event, as the bits of in_use
-  unsigned event_count = 0; ///< perf events of this vCPU, the LBR's included
+  u64 in_use = 0;            ///< pmc_in_use: bit per counter, bit 58 for the LBRs
+  u64 events = 0;            ///< counters that have a perf event, as the bits of in_use
+  unsigned event_count = 0;  ///< perf events of this vCPU, the LBR's included
   bool need_cleanup = false;
 };
 

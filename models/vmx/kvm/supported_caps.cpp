@@ -23,8 +23,9 @@ int give_nothing(Op& op) {
 constexpr Rule kEnablePmuRules[] = {
     {"pmu-param-off", "module parameter enable_pmu is off", "2", kAllKernels,
      [](const Op& op) { return !op.module.params.enable_pmu; }, give_nothing},
-    {"pmu-host-none", "the host has no architectural PMU or no general counters: enable_pmu is forced off", "2",
-     kAllKernels, [](const Op& op) { return op.host.pmu_version == 0 || op.host.num_gp == 0; }, give_nothing},
+    {"pmu-host-none", "the host has no architectural PMU or no general counters: enable_pmu is forced off",
+     "2", kAllKernels, [](const Op& op) { return op.host.pmu_version == 0 || op.host.num_gp == 0; },
+     give_nothing},
     {"pmu-host-hybrid", "the host is a hybrid part: enable_pmu is forced off", "2", kLate,
      [](const Op& op) { return op.host.hybrid; }, give_nothing},
     {"pmu-on", "the vPMU can be used", "2", kAllKernels, always,
@@ -53,8 +54,8 @@ int add_format(Op& op) {
 }
 
 constexpr Rule kFormatRules[] = {
-    {"caps-fmt-unconditional", "LBR_FMT is the host's, whether or not perf has records", "2",
-     ~with_patch(2), always, add_format},
+    {"caps-fmt-unconditional", "LBR_FMT is the host's, whether or not perf has records", "2", ~with_patch(2),
+     always, add_format},
     {"caps-fmt-no-records", "perf has no records (probe failed, or the stub): no LBR_FMT", "2", with_patch(2),
      [](const Op& op) { return record_of(op).nr == 0; }, nothing},
     {"caps-fmt-arch-lbr", "the host has architectural LBRs: no LBR_FMT", "2", kLate,
@@ -72,8 +73,8 @@ bool has_pebs(const Op& op) {
 }
 
 constexpr Rule kPebsRules[] = {
-    {"caps-pebs-none", "the host has no PEBS, or perf cannot let guests use it: no PEBS bits", "2", kAllKernels,
-     [](const Op& op) { return !has_pebs(op); }, nothing},
+    {"caps-pebs-none", "the host has no PEBS, or perf cannot let guests use it: no PEBS bits", "2",
+     kAllKernels, [](const Op& op) { return !has_pebs(op); }, nothing},
     {"caps-pebs-late", "PEBS bits are the host's, but never PEBS_BASELINE: adaptive PEBS is not offered", "2",
      kLate, always,
      [](Op& op) -> int {
@@ -110,8 +111,8 @@ constexpr Rule kStartRules[] = {
 constexpr RuleTable kStart{"supported PERF_CAPABILITIES", false, kStartRules};
 
 constexpr Rule kWhenRules[] = {
-    {"caps-on-use", "computed on every use, from the current CPU's MSR and perf's records of now", "2", kOnUse,
-     always,
+    {"caps-on-use", "computed on every use, from the current CPU's MSR and perf's records of now", "2",
+     kOnUse, always,
      [](Op& op) -> int {
        op.value = compute_supported_caps(op);
        return kOk;

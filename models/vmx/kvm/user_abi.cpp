@@ -19,8 +19,8 @@ int einval(Op&) {
 
 /// op.index: 1 if the new table is the one the vCPU has.
 constexpr Rule kCpuidRules[] = {
-    {"cpuid-run-same", "the vCPU has run and gets the table it has: accepted, nothing happens", "7", kAllKernels,
-     [](const Op& op) { return op.vcpu.has_run && op.index != 0; }, ok},
+    {"cpuid-run-same", "the vCPU has run and gets the table it has: accepted, nothing happens", "7",
+     kAllKernels, [](const Op& op) { return op.vcpu.has_run && op.index != 0; }, ok},
     {"cpuid-run", "the vCPU has run: its CPUID may not change any more", "7", kAllKernels,
      [](const Op& op) { return op.vcpu.has_run; }, einval},
     {"cpuid-set", "the table is stored, and the vPMU refreshed", "7", kAllKernels, always,
@@ -29,8 +29,8 @@ constexpr Rule kCpuidRules[] = {
 constexpr RuleTable kCpuid{"KVM_SET_CPUID2", false, kCpuidRules};
 
 constexpr Rule kCapRules[] = {
-    {"pmu-cap-off", "enable_pmu is off", "6.1", kAllKernels, [](const Op& op) { return !op.module.enable_pmu; },
-     einval},
+    {"pmu-cap-off", "enable_pmu is off", "6.1", kAllKernels,
+     [](const Op& op) { return !op.module.enable_pmu; }, einval},
     {"pmu-cap-bits", "a bit other than KVM_PMU_CAP_DISABLE", "6.1", kAllKernels,
      [](const Op& op) { return (op.data & ~kPmuCapDisable) != 0; }, einval},
     {"pmu-cap-vcpu", "the VM has a vCPU already", "6.1", kAllKernels,
@@ -46,8 +46,8 @@ constexpr RuleTable kCap{"KVM_CAP_PMU_CAPABILITY", false, kCapRules};
 constexpr Rule kCountRules[] = {
     {"msrs-too-many", "256 entries or more: E2BIG", "7", kAllKernels,
      [](const Op& op) { return op.data >= kMaxMsrs; }, [](Op&) -> int { return -kE2big; }},
-    {"msrs", "entry after entry, up to the first that fails; the number processed is returned", "7", kAllKernels,
-     always, ok},
+    {"msrs", "entry after entry, up to the first that fails; the number processed is returned", "7",
+     kAllKernels, always, ok},
 };
 constexpr RuleTable kCount{"lists of MSRs", false, kCountRules};
 
@@ -56,7 +56,8 @@ constexpr unsigned kGpArray = 8, kFixedArray = 3, kOfferedVersion = 2;
 constexpr Rule kClampRules[] = {
     {"clamp-none", "enable_pmu is off: KVM offers no PMU at all", "6.1", kAllKernels,
      [](const Op& op) { return !op.module.enable_pmu; }, ok},
-    {"clamp-host-gp", "as many general counters as the host has, even above the array's 8", "6.1", k61, always,
+    {"clamp-host-gp", "as many general counters as the host has, even above the array's 8", "6.1", k61,
+     always,
      [](Op& op) -> int {
        op.loading->num_gp = op.host.num_gp;
        return 1;

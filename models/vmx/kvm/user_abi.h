@@ -1,7 +1,7 @@
 #pragma once
-// User space's ioctls around the registers: CPUID, capabilities of the VM, how far a list of MSRs is processed.
-// Results are the ioctl's: 0 or a count, or a negative errno.
-// Source: kvm-lbr-semantics.md, "Userspace ABI", "Capability clamp".
+// User space's ioctls around the registers: CPUID, capabilities of the VM, how far a list of MSRs is
+// processed. Results are the ioctl's: 0 or a count, or a negative errno. Source: kvm-lbr-semantics.md,
+// "Userspace ABI", "Capability clamp".
 #include "models/vmx/kvm/op.h"
 
 namespace lastbranch::kvm {

@@ -26,9 +26,10 @@ u64 counters(const VpmuState& pmu) {
 }
 
 constexpr Rule kMaskRules[] = {
-    {"mask-tsx", "event selects may set IN_TX, and raw events carry it and its checkpoint bit: the host has TSX and "
-     "the guest's leaf 7 EBX has any of bits 0, 1, 2, 3, 5, 8 (feature numbers used as a mask)", "6.2",
-     kAllKernels, tsx,
+    {"mask-tsx",
+     "event selects may set IN_TX, and raw events carry it and its checkpoint bit: the host has TSX and "
+     "the guest's leaf 7 EBX has any of bits 0, 1, 2, 3, 5, 8 (feature numbers used as a mask)",
+     "6.2", kAllKernels, tsx,
      [](Op& op) -> int {
        op.vcpu.pmu.eventsel_rsvd ^= kInTx;
        op.vcpu.pmu.raw_event_mask |= kInTx | kInTxCheckpointed;
@@ -37,7 +38,8 @@ constexpr Rule kMaskRules[] = {
     {"mask-fixed", "FIXED_CTR_CTRL: enables and PMI of each fixed counter; AnyThread is reserved", "6.2",
      kAllKernels, [](const Op& op) { return op.vcpu.pmu.nr_fixed != 0; },
      [](Op& op) -> int {
-       for (unsigned i = 0; i < op.vcpu.pmu.nr_fixed; ++i) op.vcpu.pmu.fixed_ctr_ctrl_rsvd &= ~(u64{0xb} << 4 * i);
+       for (unsigned i = 0; i < op.vcpu.pmu.nr_fixed; ++i)
+         op.vcpu.pmu.fixed_ctr_ctrl_rsvd &= ~(u64{0xb} << 4 * i);
        return kOk;
      }},
     {"mask-global-ctrl", "GLOBAL_CTRL: a bit per counter", "6.2", kAllKernels, full_pmu,
@@ -45,8 +47,8 @@ constexpr Rule kMaskRules[] = {
        op.vcpu.pmu.global_ctrl_rsvd = ~counters(op.vcpu.pmu);
        return kOk;
      }},
-    {"mask-global-status", "GLOBAL_STATUS and its reset: as GLOBAL_CTRL, and bits 62 and 63", "6.2", kAllKernels,
-     full_pmu,
+    {"mask-global-status", "GLOBAL_STATUS and its reset: as GLOBAL_CTRL, and bits 62 and 63", "6.2",
+     kAllKernels, full_pmu,
      [](Op& op) -> int {
        op.vcpu.pmu.global_status_rsvd = op.vcpu.pmu.global_ctrl_rsvd & ~(u64{3} << 62);
        return kOk;
@@ -63,9 +65,10 @@ constexpr Rule kMaskRules[] = {
        op.vcpu.pmu.pebs_enable_rsvd = ~((u64{1} << op.vcpu.pmu.nr_gp) - 1);
        return kOk;
      }},
-    {"mask-pebs-baseline", "PEBS baseline: PEBS_ENABLE for all counters, PEBS_DATA_CFG, the adaptive bits of selects "
-     "and FIXED_CTR_CTRL", "6.2", kAllKernels,
-     [](const Op& op) { return full_pmu(op) && pebs(op) && baseline(op); },
+    {"mask-pebs-baseline",
+     "PEBS baseline: PEBS_ENABLE for all counters, PEBS_DATA_CFG, the adaptive bits of selects "
+     "and FIXED_CTR_CTRL",
+     "6.2", kAllKernels, [](const Op& op) { return full_pmu(op) && pebs(op) && baseline(op); },
      [](Op& op) -> int {
        VpmuState& pmu = op.vcpu.pmu;
        pmu.pebs_enable_rsvd = pmu.global_ctrl_rsvd;

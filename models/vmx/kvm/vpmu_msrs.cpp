@@ -43,11 +43,11 @@ int exists_if(bool yes) {
 constexpr Rule kExistRules[] = {
     {"vpmu-global", "FIXED_CTR_CTRL and the GLOBAL registers: PMU version 2 and newer", "6.3", kAllKernels,
      is_global, [](Op& op) -> int { return exists_if(op.vcpu.pmu.version > 1); }},
-    {"vpmu-pebs-enable", "PEBS_ENABLE: the capabilities the guest can see have a PEBS format", "6.3", kAllKernels,
-     [](const Op& op) { return op.msr == msr::kPebsEnable; },
+    {"vpmu-pebs-enable", "PEBS_ENABLE: the capabilities the guest can see have a PEBS format", "6.3",
+     kAllKernels, [](const Op& op) { return op.msr == msr::kPebsEnable; },
      [](Op& op) -> int { return exists_if((effective_caps(op) & perfcap::kPebsFormat) != 0); }},
-    {"vpmu-pebs-data-cfg", "PEBS_DATA_CFG: PEBS_BASELINE and a format above 3, of the field in place: not 0", "6.3",
-     kAllKernels, [](const Op& op) { return op.msr == msr::kPebsDataCfg; },
+    {"vpmu-pebs-data-cfg", "PEBS_DATA_CFG: PEBS_BASELINE and a format above 3, of the field in place: not 0",
+     "6.3", kAllKernels, [](const Op& op) { return op.msr == msr::kPebsDataCfg; },
      [](Op& op) -> int {
        const u64 caps = effective_caps(op);
        return exists_if((caps & perfcap::kPebsBaseline) != 0 && (caps & perfcap::kPebsFormat) > 3);
@@ -55,8 +55,9 @@ constexpr Rule kExistRules[] = {
     {"vpmu-ds-area", "DS_AREA: the guest's CPUID has DS", "6.3", kAllKernels,
      [](const Op& op) { return op.msr == msr::kDsArea; },
      [](Op& op) -> int { return exists_if(op.vcpu.cpuid.ds()); }},
-    {"vpmu-full-width", "full-width aliases of general counters: the capabilities the guest can see have FW_WRITES",
-     "6.3", kAllKernels, is_full_pmc,
+    {"vpmu-full-width",
+     "full-width aliases of general counters: the capabilities the guest can see have FW_WRITES", "6.3",
+     kAllKernels, is_full_pmc,
      [](Op& op) -> int { return exists_if((effective_caps(op) & perfcap::kFwWrites) != 0); }},
     {"vpmu-counter", "a counter or select of those the vPMU has", "6.3", kAllKernels,
      [](const Op& op) { return is_pmc(op) || is_evtsel(op) || is_fixed(op); },
@@ -73,11 +74,16 @@ struct Control {
 Control control(const Op& op) {
   VpmuState& pmu = op.vcpu.pmu;
   switch (op.msr) {
-    case msr::kFixedCtrCtrl: return {&pmu.fixed_ctr_ctrl, pmu.fixed_ctr_ctrl_rsvd};
-    case msr::kGlobalCtrl: return {&pmu.global_ctrl, pmu.global_ctrl_rsvd};
-    case msr::kPebsEnable: return {&pmu.pebs_enable, pmu.pebs_enable_rsvd};
-    case msr::kPebsDataCfg: return {&pmu.pebs_data_cfg, pmu.pebs_data_cfg_rsvd};
-    default: break;
+    case msr::kFixedCtrCtrl:
+      return {&pmu.fixed_ctr_ctrl, pmu.fixed_ctr_ctrl_rsvd};
+    case msr::kGlobalCtrl:
+      return {&pmu.global_ctrl, pmu.global_ctrl_rsvd};
+    case msr::kPebsEnable:
+      return {&pmu.pebs_enable, pmu.pebs_enable_rsvd};
+    case msr::kPebsDataCfg:
+      return {&pmu.pebs_data_cfg, pmu.pebs_data_cfg_rsvd};
+    default:
+      break;
   }
   if (!is_evtsel(op)) return {};
   u64 reserved = pmu.eventsel_rsvd;
@@ -101,12 +107,10 @@ constexpr Rule kWriteRules[] = {
        return kOk;
      }},
     {"vpmu-ovf-reserved", "GLOBAL_OVF_CTRL: a reserved bit", "6.3", kAllKernels,
-     [](const Op& op) {
-       return op.msr == msr::kOvfCtrl && (op.data & op.vcpu.pmu.global_status_rsvd) != 0;
-     },
+     [](const Op& op) { return op.msr == msr::kOvfCtrl && (op.data & op.vcpu.pmu.global_status_rsvd) != 0; },
      fail},
-    {"vpmu-ovf-guest", "GLOBAL_OVF_CTRL from the guest: clears those bits of GLOBAL_STATUS", "6.3", kAllKernels,
-     [](const Op& op) { return op.msr == msr::kOvfCtrl && op.guest(); },
+    {"vpmu-ovf-guest", "GLOBAL_OVF_CTRL from the guest: clears those bits of GLOBAL_STATUS", "6.3",
+     kAllKernels, [](const Op& op) { return op.msr == msr::kOvfCtrl && op.guest(); },
      [](Op& op) -> int {
        op.vcpu.pmu.global_status &= ~op.data;
        return kOk;
@@ -116,7 +120,8 @@ constexpr Rule kWriteRules[] = {
     {"vpmu-control-same", "a control or select gets the value it has: nothing is checked", "6.3", k61,
      [](const Op& op) { return control(op).value != nullptr && *control(op).value == op.data; }, ok},
     {"vpmu-control-reserved", "a control or select gets a reserved bit", "6.3", kAllKernels,
-     [](const Op& op) { return control(op).value != nullptr && (op.data & control(op).reserved) != 0; }, fail},
+     [](const Op& op) { return control(op).value != nullptr && (op.data & control(op).reserved) != 0; },
+     fail},
     {"vpmu-control", "a control or select is stored", "6.3", kAllKernels,
      [](const Op& op) { return control(op).value != nullptr; },
      [](Op& op) -> int {
@@ -171,13 +176,15 @@ constexpr Rule kReadRules[] = {
     {"vpmu-read-control", "a control or select as stored", "6.3", kAllKernels,
      [](const Op& op) { return control(op).value != nullptr; },
      [](Op& op) -> int { return give(op, *control(op).value); }},
-    {"vpmu-read-ds", "DS_AREA as stored", "6.3", kAllKernels, [](const Op& op) { return op.msr == msr::kDsArea; },
+    {"vpmu-read-ds", "DS_AREA as stored", "6.3", kAllKernels,
+     [](const Op& op) { return op.msr == msr::kDsArea; },
      [](Op& op) -> int { return give(op, op.vcpu.pmu.ds_area); }},
     {"vpmu-read-fixed", "a fixed counter, as wide as it is", "6.3", kAllKernels, is_fixed,
      [](Op& op) -> int {
        return give(op, op.vcpu.pmu.fixed[op.msr - msr::kFixed0].value & op.vcpu.pmu.fixed_bitmask);
      }},
-    {"vpmu-read-counter", "a general counter, as wide as it is, by either address", "6.3", kAllKernels, always,
+    {"vpmu-read-counter", "a general counter, as wide as it is, by either address", "6.3", kAllKernels,
+     always,
      [](Op& op) -> int {
        const u32 i = op.msr - (is_full_pmc(op) ? msr::kFullPmc0 : msr::kPmc0);
        return give(op, op.vcpu.pmu.gp[i].value & op.vcpu.pmu.gp_bitmask);

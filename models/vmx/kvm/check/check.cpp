@@ -17,13 +17,6 @@ std::string shown(const Column& column, u64 value) {
   return value < 10 ? fmt::format("{}", value) : fmt::format("{:#x}", value);
 }
 
-bool is_excepted(const Case& replayed, const Column& column) {
-  return std::ranges::any_of(exceptions(), [&](const Exception& e) {
-    return e.set == replayed.set().name && e.kernels.contains(replayed.kernel()) && e.column == column.name &&
-           e.is(replayed.row(), replayed.set());
-  });
-}
-
 /// The words of both texts that differ first.
 std::string text_difference(std::string_view expected, std::string_view found) {
   std::size_t word = 0;
@@ -38,12 +31,12 @@ std::string text_difference(std::string_view expected, std::string_view found) {
   }
 }
 
-/// What differs, in words; empty if nothing does. `excepted`: something did, and the table has it.
-std::string difference(const Case& replayed, bool& excepted) {
+/// What differs, in words; empty if nothing does.
+std::string difference(const Case& replayed) {
   const VectorSet& set = replayed.set();
   const VectorRow& row = replayed.row();
-  LASTBRANCH_ASSERT(replayed.answers().size() == set.columns.size() - set.inputs, "set {}: {} answers", set.name,
-                    replayed.answers().size());
+  LASTBRANCH_ASSERT(replayed.answers().size() == set.columns.size() - set.inputs, "set {}: {} answers",
+                    set.name, replayed.answers().size());
   std::string text;
   for (std::size_t i = set.inputs; i < set.columns.size(); ++i) {
     const Column& column = set.columns[i];
@@ -56,20 +49,12 @@ std::string difference(const Case& replayed, bool& excepted) {
       if (row.numbers[i] == answer) continue;
       what = fmt::format("expected {}, found {}", shown(column, row.numbers[i]), shown(column, answer));
     }
-    if (is_excepted(replayed, column)) {
-      excepted = true;
-      continue;
-    }
     text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", column.name, what);
   }
   return text;
 }
 
 }  // namespace
-
-std::span<const Exception> exceptions() {
-  return {};
-}
 
 std::size_t CheckResult::rows() const {
   return std::transform_reduce(kernels.begin(), kernels.end(), std::size_t{0}, std::plus<>(),
@@ -95,13 +80,11 @@ CheckResult check_file(const std::string& path, std::size_t keep_per_kernel) {
       throw Error("{}:{}: column {} ({}): {}", path, row.line, file.set().inputs,
                   file.set().columns[file.set().inputs - 1].name, error.what());
     }
-    bool excepted = false;
-    const std::string what = difference(replayed, excepted);
+    const std::string what = difference(replayed);
     KernelTally& tally = result.kernels[static_cast<std::size_t>(row.kernel)];
     ++tally.rows;
     if (what.empty()) {
       ++tally.matched;
-      tally.excepted += excepted ? 1 : 0;
     } else if (tally.rows - tally.matched <= keep_per_kernel) {
       result.first.push_back({row.line, row.kernel, what});
     }

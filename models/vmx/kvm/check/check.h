@@ -1,6 +1,7 @@
 #pragma once
 // Reference vectors against the model: per file and kernel, how many rows match, and the first that do not.
-// Source: ../shared/vectors/README.md (rows that may be excepted: set "sequence", and log lines of "vpmu").
+// No row is excepted as an artefact of the environment: all of them follow from the rules.
+// Source: ../shared/vectors/README.md.
 #include <array>
 
 #include "models/vmx/kvm/check/vector_sets.h"
@@ -11,12 +12,12 @@ namespace lastbranch::kvm {
 struct Mismatch {
   std::size_t line;
   Kernel kernel;
-  std::string what;  ///< "vmcs_debugctl: expected 0x801, found 0x800", of the first such column, and others' names
+  std::string
+      what;  ///< "vmcs_debugctl: expected 0x801, found 0x800", of the first such column, and others' names
 };
 
 struct KernelTally {
   std::size_t rows = 0, matched = 0;
-  std::size_t excepted = 0;  ///< of those that match: by the table of exceptions
 };
 
 struct CheckResult {
@@ -28,16 +29,6 @@ struct CheckResult {
   [[nodiscard]] std::size_t rows() const;
   [[nodiscard]] std::size_t matched() const;
 };
-
-/// A row that is an artefact of the environment that made it.
-struct Exception {
-  std::string_view set;
-  KernelSet kernels;
-  std::string_view column;  ///< whose difference is excepted
-  bool (*is)(const VectorRow& row, const VectorSet& set);
-  std::string_view reason;
-};
-[[nodiscard]] std::span<const Exception> exceptions();
 
 /// Replays a file. Throws Error when the file is not what it should be.
 [[nodiscard]] CheckResult check_file(const std::string& path, std::size_t keep_per_kernel = 5);

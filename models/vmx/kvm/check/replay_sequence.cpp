@@ -20,8 +20,10 @@ GuestCpuid profile(const HostState& host, unsigned number) {
   cpuid.set_ds(true);
   cpuid.set_dtes64(true);
   cpuid.set_bus_lock_detect(number != 5);
-  if (number == 4) cpuid.set_pmu(1, 4, 3);
-  else if (number != 2) cpuid.set_pmu(2, 8, 3);
+  if (number == 4)
+    cpuid.set_pmu(1, 4, 3);
+  else if (number != 2)
+    cpuid.set_pmu(2, 8, 3);
   return cpuid;
 }
 
@@ -49,9 +51,9 @@ class Sequence {
  private:
   void record(const Op& op, int code, u64 value) {
     const VcpuState& v = s_.vcpu;
-    results_ += fmt::format(" {}:{:#x}|{:x}.{}.{:x}.{:d}{:d}{:d}.w{}.l{}", code, value, v.perf_capabilities, v.lbr.nr,
-                            v.vmcs_debugctl, v.lbr_event, v.lbr_passthrough, (v.pmu.in_use & kVlbrBit) != 0,
-                            op.warnings, op.log_lines);
+    results_ += fmt::format(" {}:{:#x}|{:x}.{}.{:x}.{:d}{:d}{:d}.w{}.l{}", code, value, v.perf_capabilities,
+                            v.lbr.nr, v.vmcs_debugctl, v.lbr_event, v.lbr_passthrough,
+                            (v.pmu.in_use & kVlbrBit) != 0, op.warnings, op.log_lines);
   }
   /// The operand of P: a number, or one made of the supported value.
   u64 capabilities(std::string_view op, std::string_view text) {
@@ -88,7 +90,8 @@ void Sequence::access(std::string_view op) {
       call.msr = msr::kLbrTos;
       call.data = hex(op, operand);
       break;
-    default: call.msr = static_cast<u32>(hex(op, operand));
+    default:
+      call.msr = static_cast<u32>(hex(op, operand));
   }
   const u64 asked = call.data;
   const int code = access_msr(call);
@@ -96,12 +99,18 @@ void Sequence::access(std::string_view op) {
 }
 
 bool Sequence::set_event(std::string_view op) {
-  if (op == "Eact") s_.vcpu.event_state = EventState::kActive;
-  else if (op == "Einact") s_.vcpu.event_state = EventState::kInactive;
-  else if (op == "Eerr") s_.vcpu.event_state = EventState::kError;
-  else if (op == "Enocreate") s_.vcpu.event_create_errno = -2;
-  else if (op == "Ecreate") s_.vcpu.event_create_errno = 0;
-  else return false;
+  if (op == "Eact")
+    s_.vcpu.event_state = EventState::kActive;
+  else if (op == "Einact")
+    s_.vcpu.event_state = EventState::kInactive;
+  else if (op == "Eerr")
+    s_.vcpu.event_state = EventState::kError;
+  else if (op == "Enocreate")
+    s_.vcpu.event_create_errno = -2;
+  else if (op == "Ecreate")
+    s_.vcpu.event_create_errno = 0;
+  else
+    return false;
   return true;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// One row of reference vectors replayed on the model: a scene with the vectors' standard environment, the row's
-// inputs read in the order of their columns, the model's answers given in the order of the output columns.
-// Source: ../shared/vectors/README.md, "Conventions of the environment".
+// One row of reference vectors replayed on the model: a scene with the vectors' standard environment, the
+// row's inputs read in the order of their columns, the model's answers given in the order of the output
+// columns. Source: ../shared/vectors/README.md, "Conventions of the environment".
 #include "models/vmx/kvm/check/vector_sets.h"
 #include "models/vmx/kvm/subjects.h"
 #include "models/vmx/kvm/user_abi.h"

@@ -68,8 +68,8 @@ VectorFile::VectorFile(std::string path) : path_(std::move(path)), text_(read_al
   if (text_.back() != '\n') {
     const auto lines = std::ranges::count(text_, '\n') + 1;
     const std::size_t last = text_.rfind('\n') + 1;
-    throw Error("{}:{}: column {}: expected the end of the line, found the end of the file (a torn line)", path_,
-                lines, text_.size() - last + 1);
+    throw Error("{}:{}: column {}: expected the end of the line, found the end of the file (a torn line)",
+                path_, lines, text_.size() - last + 1);
   }
   read_header();
 }
@@ -104,11 +104,12 @@ void VectorFile::read_header() {
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto found = std::ranges::find(columns, names[i], &Column::name);
     if (found == columns.end())
-      throw Error("{}:{}: column {}: expected a column of set \"{}\", found '{}'", path_, line_, i + 1, set_->name,
-                  names[i]);
+      throw Error("{}:{}: column {}: expected a column of set \"{}\", found '{}'", path_, line_, i + 1,
+                  set_->name, names[i]);
     const auto place = static_cast<std::size_t>(found - columns.begin());
     if (seen[place])
-      throw Error("{}:{}: column {}: expected each column once, found '{}' again", path_, line_, i + 1, names[i]);
+      throw Error("{}:{}: column {}: expected each column once, found '{}' again", path_, line_, i + 1,
+                  names[i]);
     seen[place] = true;
     order_.push_back(place);
   }
@@ -117,8 +118,8 @@ void VectorFile::read_header() {
       throw Error("{}:{}: column {}: expected '{}' of set \"{}\", found no such column", path_, line_,
                   names.size() + 1, columns[i].name, set_->name);
   if (!said.empty() && said != set_->name)
-    throw Error("{}:{}: expected the columns of set \"{}\", which a comment names, found those of \"{}\"", path_,
-                line_, said, set_->name);
+    throw Error("{}:{}: expected the columns of set \"{}\", which a comment names, found those of \"{}\"",
+                path_, line_, said, set_->name);
 }
 
 void VectorFile::refuse(std::size_t column, std::string_view expected, std::string_view found) const {
@@ -174,14 +175,15 @@ bool VectorFile::next(VectorRow& row) {
   while (true) {
     const std::size_t comma = line.find(',');
     if (column == order_.size())
-      throw Error("{}:{}: column {}: expected {} columns, found more", path_, line_, column + 1, order_.size());
+      throw Error("{}:{}: column {}: expected {} columns, found more", path_, line_, column + 1,
+                  order_.size());
     parse_cell(row, column++, line.substr(0, comma));
     if (comma == std::string_view::npos) break;
     line.remove_prefix(comma + 1);
   }
   if (column < order_.size())
-    throw Error("{}:{}: column {} ({}): expected {} columns, found {} (a torn line)", path_, line_, column + 1,
-                set_->columns[order_[column]].name, order_.size(), column);
+    throw Error("{}:{}: column {} ({}): expected {} columns, found {} (a torn line)", path_, line_,
+                column + 1, set_->columns[order_[column]].name, order_.size(), column);
   ++row_count_;
   return true;
 }

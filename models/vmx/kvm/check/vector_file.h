@@ -1,6 +1,6 @@
 #pragma once
-// Reference vectors as files: CSV, plain or gzip, '#' comments, a column row that tells the set, one row a case.
-// Everything that is not as it should be is refused with file, line and column; no row is left out.
+// Reference vectors as files: CSV, plain or gzip, '#' comments, a column row that tells the set, one row a
+// case. Everything that is not as it should be is refused with file, line and column; no row is left out.
 // Source: ../shared/vectors/README.md and the files' own header comments.
 #include <span>
 #include <string>
@@ -26,8 +26,8 @@ struct Column {
   ColumnType type;
 };
 
-/// One case: the cells in the order of the set's columns, as numbers (signed ones as two's complement, guest and
-/// read 0, host and write 1) or as text.
+/// One case: the cells in the order of the set's columns, as numbers (signed ones as two's complement, guest
+/// and read 0, host and write 1) or as text.
 struct VectorRow {
   std::size_t line = 0;
   Kernel kernel = Kernel::kS0;
