@@ -64,6 +64,13 @@ enum class Stop : u8 {
   kNear,     ///< or sooner, rather than execute a part of a block instruction by instruction
 };
 
+/// Stands in for the instruction before which a block is to be left.
+inline const Insn* leave_block(Cpu& c, const Insn* i) {
+  c.at = i;
+  c.exit = Exit::kPart;
+  return nullptr;
+}
+
 template <class P>
 class Core {
  public:
@@ -144,7 +151,7 @@ class Core {
       }
       if (b->n > c.left) {
         if (c.left < part_of_block_below_) break;
-        if (!run_single()) return;
+        if (!run_part(*b)) return;
         continue;
       }
       if (c.link_from != nullptr) BlockCache::link(*std::exchange(c.link_from, nullptr), c.link_slot, *b);
@@ -171,6 +178,35 @@ class Core {
     Cpu& c = cpu_;
     while (i != nullptr) i = i->fn(c, i);
 #endif
+  }
+
+  /// The first instructions of `b`, of which fewer are left than it has; false when the run is over. Flags
+  /// that the block overwrites are not all written on the way: it is left before an instruction that writes
+  /// them all, and that one and those behind it are executed one by one.
+  bool run_part(Block& b) {
+    Cpu& c = cpu_;
+    auto until = static_cast<std::size_t>(c.left) - 1;
+    while (until != 0 && (b.info[until].flags_written & rflags::kStatus) != rflags::kStatus) --until;
+    if (until < kShortestPart) return run_single();
+    c.link_from = nullptr;
+    const Op op = std::exchange(b.code()[until].fn, &leave_block);
+    const i64 rest = c.left;
+    c.clock_end += static_cast<u64>(b.n - rest);
+    c.left = b.n;
+    execute(&b);
+    c.left -= b.n - rest;
+    c.clock_end -= static_cast<u64>(b.n - rest);
+    b.code()[until].fn = op;
+    if (c.exit == Exit::kPart) {
+      unwind();
+      return true;
+    }
+    if (c.exit == Exit::kSingle) {
+      unwind();
+      return run_single();
+    }
+    finish_exit();
+    return false;
   }
 
   /// One instruction as a block of its own; false when the run is over.
@@ -251,6 +287,8 @@ class Core {
     c.trap_like = false;
     if (completed) retire_intercepted(c, facts);
   }
+
+  static constexpr std::size_t kShortestPart = 4;  ///< instructions; fewer are executed one by one
 
   Cpu cpu_;
   BlockCache blocks_;

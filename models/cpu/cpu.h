@@ -84,6 +84,7 @@ enum class Exit : u8 {
   kSingle,     ///< the instruction at `rip` must be executed alone (store into code; internal to Hart::run)
   kSystem,     ///< `system_insn` at `rip` is for cpu::System to execute, no effect yet
   kStep,       ///< an instruction was completed with RFLAGS.TF set; `branched` says whether it branched
+  kPart,       ///< before the instruction at `at`, with a part of its block executed (internal to Core::run)
   kAgain,      ///< a further TLB miss of an instruction being executed alone (internal to resolve())
 };
 
