@@ -24,5 +24,6 @@ int script_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
 int bare_command(const std::vector<std::string>& arguments);
+int kvm_command(const std::vector<std::string>& arguments);
 
 }  // namespace lastbranch::cli

@@ -1,0 +1,53 @@
+#pragma once
+/// A host, a guest and one operation as `kvm explain` and `kvm diff` take them from the command line.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/lastbranch/arguments.h"
+#include "models/vmx/kvm/kvm.h"
+
+namespace lastbranch::cli {
+
+struct KvmOperation {
+  enum Kind : u8 { kWrite, kRead, kRdpmc, kFeature, kEntry, kPmi, kReset } kind = kWrite;
+  u32 index = 0;
+  u64 value = 0;
+  kvm::Who who = kvm::Who::kGuest;
+};
+
+/// What stands before the operation: set directly, as a test would.
+struct KvmScenario {
+  kvm::HostState host;
+  kvm::ModuleParams params;
+  kvm::VmState vm;
+  std::optional<u64> capabilities;       ///< stored before the operation; else the vCPU's initial ones
+  std::vector<std::string> guest_words;  ///< changes of the CPUID that KVM supports on the host
+  u64 debugctl = 0;
+  bool lbr_event = false, has_run = false;
+  kvm::EventState event_state = kvm::EventState::kActive;
+};
+
+struct KvmAnswer {
+  std::string outcome;             ///< "ok", "#GP", "fails (1)", with values
+  std::vector<std::string> state;  ///< what is so after it
+  std::vector<std::string> rules;  ///< that decided
+};
+
+void add_scenario_options(boost::program_options::options_description& options);
+/// --host, --guest and --who. Throws Error that lists the known keys.
+[[nodiscard]] KvmScenario parse_scenario(const Arguments& arguments);
+/// One "key" or "key=value" of --host or --guest.
+void set_host_word(KvmScenario& scenario, const std::string& word);
+void set_guest_word(KvmScenario& scenario, const std::string& word);
+
+/// "debugctl=0x801". Throws Error.
+[[nodiscard]] KvmOperation parse_write(const std::string& text, kvm::Who who);
+/// "debugctl", "0x1d9". Throws Error.
+[[nodiscard]] u32 parse_msr(const std::string& text);
+[[nodiscard]] std::string msr_name(u32 index);
+[[nodiscard]] std::string describe(const KvmOperation& operation);
+
+[[nodiscard]] KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::Kernel kernel);
+
+}  // namespace lastbranch::cli
