@@ -1,5 +1,6 @@
 // Exceptions: by the bitmap they exit, others go through the guest's IDT, INT n always does; a triple fault
 // exits, and so does a fault in the midst of a delivery, which names what was being delivered.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   handler 13, g_gp

@@ -1,4 +1,5 @@
 // How VMX instructions fail: #UD and #GP, VMfailInvalid, VMfailValid with its number, entry failures.
+#include "common.inc"
 #include "vmx_common.inc"
 .macro fault_to number, vector, instruction:vararg
   handler \vector, .Lcaught\@

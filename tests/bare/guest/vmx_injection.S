@@ -1,5 +1,6 @@
 // Event injection is one record, from the guest's RIP to its handler, even for #DB; that does not clear
 // IA32_DEBUGCTL.LBR, and DR6 stays.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   handler 0x41, g_interrupt

@@ -1,5 +1,6 @@
 // External interrupts and NMIs: exits whatever the guest's RFLAGS.IF, with the vector if it is acknowledged,
 // otherwise it is still there for the host; windows.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   handler 0x40, on_timer

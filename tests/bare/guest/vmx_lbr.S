@@ -1,5 +1,6 @@
 // A guest records its own branches: IA32_DEBUGCTL is saved and loaded with the debug controls, an exit clears
 // it and DR7, the host's branches in between are no records, and the ring stays as it is.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   hypervisor

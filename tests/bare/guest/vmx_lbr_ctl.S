@@ -1,4 +1,5 @@
 // Architectural LBRs: IA32_LBR_CTL is loaded on entry and cleared on exit, the guest's value is saved.
+#include "common.inc"
 #include "vmx_common.inc"
 #define MSR_LBR_CTL 0x14ce
 #define MSR_ARCH_FROM 0x1500

@@ -1,5 +1,6 @@
 // MSR bitmaps: a guest with pass-through of IA32_DEBUGCTL and the ring records and reads its own branches
 // without an exit; a write of TOS exits by its bit, a register outside both ranges without any.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   hypervisor

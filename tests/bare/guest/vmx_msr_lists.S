@@ -1,5 +1,6 @@
 // MSR lists: loaded on entry, stored and loaded on exit; an entry that WRMSR would refuse makes the VM entry
 // fail, with its number.
+#include "common.inc"
 #include "vmx_common.inc"
 #define GUEST_VALUE 0x1111000
 #define HOST_VALUE 0x2222000

@@ -1,5 +1,6 @@
 // IA32_PERF_GLOBAL_CTRL changes hands at entry and exit: a counter counts the guest's instructions only. The
 // instruction that exits does not retire.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   hypervisor

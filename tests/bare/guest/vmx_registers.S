@@ -1,4 +1,5 @@
 // Control registers by masks and read shadows, debug registers, I/O by bitmap, RDPMC, HLT without an exit.
+#include "common.inc"
 #include "vmx_common.inc"
 begin
   hypervisor
