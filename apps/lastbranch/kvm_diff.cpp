@@ -1,6 +1,6 @@
 // lastbranch kvm diff: a sweep of hosts, guests and operations; the answers that are not the same on all
 // kernels.
-#include <map>
+#include <algorithm>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -87,11 +87,30 @@ std::string shown(const KvmOperation& operation, const KvmAnswer& answer) {
   return text;
 }
 
-/// Rows by all but the guest, whose names are gathered.
-using Rows = std::map<std::vector<std::string>, std::vector<std::string>>;
+/// Names gathered by what they share, in the order in which they came.
+class Gathered {
+ public:
+  void add(const std::vector<std::string>& shared, std::string name) {
+    const auto found = std::ranges::find(rows_, shared, &Row::first);
+    if (found != rows_.end()) {
+      found->second.push_back(std::move(name));
+    } else {
+      rows_.push_back({shared, {std::move(name)}});
+    }
+  }
+  using Row = std::pair<std::vector<std::string>, std::vector<std::string>>;
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+
+ private:
+  std::vector<Row> rows_;
+};
+
+std::string all_or(const std::vector<std::string>& names, std::size_t all) {
+  return names.size() == all ? "all" : fmt::format("{}", fmt::join(names, "; "));
+}
 
 void compare(const std::vector<kvm::Kernel>& kernels, const Variant& host, const Variant& guest,
-             const KvmScenario& base, Rows& rows, std::vector<std::vector<std::string>>& order) {
+             const KvmScenario& base, Gathered& by_host) {
   KvmScenario scenario = base;
   for (const std::string& word : host.words) set_host_word(scenario, word);
   for (const std::string& word : guest.words) set_guest_word(scenario, word);
@@ -102,10 +121,7 @@ void compare(const std::vector<kvm::Kernel>& kernels, const Variant& host, const
       row.push_back(shown(operation, play(scenario, operation, kernel)));
       differs = differs || row.back() != row[2];
     }
-    if (!differs) continue;
-    if (!rows.contains(row)) order.push_back(row);
-    auto& names = rows[row];
-    names.emplace_back(guest.name);
+    if (differs) by_host.add(row, std::string(guest.name));
   }
 }
 
@@ -129,20 +145,22 @@ int kvm_diff_command(const std::vector<std::string>& words) {
   const std::vector<kvm::Kernel> kernels = parse_kernels(arguments.text("kernels"));
   const KvmScenario base = parse_scenario(arguments);
 
-  Rows rows;
-  std::vector<std::vector<std::string>> order;
+  Gathered by_host;
   for (const Variant& host : hosts())
-    for (const Variant& guest : guests()) compare(kernels, host, guest, base, rows, order);
+    for (const Variant& guest : guests()) compare(kernels, host, guest, base, by_host);
+  Gathered rows;
+  for (const auto& [row, guest_names] : by_host.rows()) {
+    std::vector<std::string> shared(row.begin() + 1, row.end());
+    shared.push_back(all_or(guest_names, guests().size()));
+    rows.add(shared, row[0]);
+  }
 
-  Table table{.columns = {"host", "operation"}, .rows = {}};
+  Table table{.columns = {"operation"}, .rows = {}};
   for (const kvm::Kernel kernel : kernels) table.columns.emplace_back(name(kernel));
-  table.columns.emplace_back("guests");
-  for (std::vector<std::string>& row : order) {
-    const auto& names = rows[row];
-    std::string text = names.size() == guests().size() ? "all" : fmt::format("{}", fmt::join(names, "; "));
-    std::vector<std::string> cells = row;
-    cells.push_back(std::move(text));
-    table.rows.push_back(std::move(cells));
+  table.columns.insert(table.columns.end(), {"guests", "hosts"});
+  for (const auto& [row, host_names] : rows.rows()) {
+    table.rows.push_back(row);
+    table.rows.back().push_back(all_or(host_names, hosts().size()));
   }
   Output out(stdout, "standard output");
   if (arguments.has("json")) {

@@ -192,6 +192,10 @@ void count_event(Op& op, u8 event, u8 umask, u64 n) {
   const auto step = [&](unsigned index) {
     op.index = index;
     if (code_of(op) != code || !counter_counts(op, index)) return;
+    if ((pmu.events >> index & 1) == 0) {
+      pmu.events |= u64{1} << index;
+      ++pmu.event_count;
+    }
     const u64 period = sample_period(pmu, index);
     Counter& c = counter(pmu, index);
     c.value = (c.value + n) & width_mask(pmu, index);

@@ -46,6 +46,8 @@ class Vcpu;
 class Host {
  public:
   explicit Host(HostState state = {}, ModuleParams params = {});
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
 
   HostState state;
   ModuleState module;
@@ -60,7 +62,7 @@ class Host {
   [[nodiscard]] std::vector<u32> msr_index_list() const;
   [[nodiscard]] std::vector<u32> feature_msr_index_list() const;
   [[nodiscard]] GuestCpuid supported_cpuid();
-  /// The VM must not outlive the host; neither may move while it has children.
+  /// The VM must not outlive the host.
   [[nodiscard]] std::unique_ptr<Vm> create_vm();
   [[nodiscard]] const Trace& trace() const { return trace_; }
 
@@ -72,6 +74,8 @@ class Host {
 class Vm {
  public:
   explicit Vm(Host& host) : host_(host) {}
+  Vm(const Vm&) = delete;
+  Vm& operator=(const Vm&) = delete;
 
   VmState state;
 
@@ -89,6 +93,8 @@ class Vm {
 class Vcpu {
  public:
   explicit Vcpu(Vm& vm);
+  Vcpu(const Vcpu&) = delete;
+  Vcpu& operator=(const Vcpu&) = delete;
 
   VcpuState state;
 

@@ -107,7 +107,7 @@ int create_lbr_event(Op& op) {
 }
 
 int access_lbr_msr(Op& op) {
-  if (!op.vcpu.lbr_event) create_lbr_event(op);
+  create_lbr_event(op);
   return decide(kAccess, op);
 }
 

@@ -121,7 +121,7 @@ struct EventFilter {
   u32 action = kDeny;
   u32 flags = 0;  ///< bit 0: masked events
   u32 fixed_counter_bitmap = 0;
-  std::vector<u64> events;
+  std::vector<u64> events = {};
 };
 
 struct VmState {

@@ -201,6 +201,12 @@ bool is_vpmu_msr(Op& op) {
 }
 
 int access_vpmu_msr(Op& op) {
+  // A counter whose registers are touched in a time slice keeps its event for the next one.
+  VpmuState& pmu = op.vcpu.pmu;
+  if (is_pmc(op)) pmu.in_use |= u64{1} << (op.msr - msr::kPmc0);
+  if (is_full_pmc(op)) pmu.in_use |= u64{1} << (op.msr - msr::kFullPmc0);
+  if (is_evtsel(op)) pmu.in_use |= u64{1} << (op.msr - msr::kEvtsel0);
+  if (is_fixed(op)) pmu.in_use |= u64{1} << (32 + op.msr - msr::kFixed0);
   return decide(op.write ? kWrite : kRead, op);
 }
 

@@ -17,8 +17,9 @@ namespace {
 std::string read_all(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error("{}: cannot be opened", path);
+  file.peek();  // a folder opens, and fails here
+  if (file.bad()) throw Error("{}: cannot be read", path);
   std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad() || (bytes.empty() && !file.eof())) throw Error("{}: cannot be read", path);
   if (!bytes.starts_with("\x1f\x8b")) return bytes;
   namespace io = boost::iostreams;
   try {

@@ -1,0 +1,185 @@
+/// The library as its users call it: kernels by name, what each patch of the series changes, user space's
+/// order of calls, pass-through and time slices.
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "models/vmx/kvm/msr_lists.h"
+#include "sim/base/error.h"
+#include "tests/vmx/kvm_world.h"
+
+namespace lastbranch::kvm {
+namespace {
+
+TEST(KvmKernels, are_known_by_name_tag_and_release) {
+  for (const KernelName& k : kernel_names()) {
+    EXPECT_EQ(kernel_of(k.name), k.kernel);
+    EXPECT_EQ(kernel_of(k.alias), k.kernel);
+  }
+  EXPECT_EQ(kernel_of("6.2"), Kernel::kS8);
+  try {
+    static_cast<void>(kernel_of("5.15"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("v5-series:0 (s0)"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("found '5.15'"), std::string::npos);
+  }
+}
+
+TEST(KvmKernels, sets_describe_themselves) {
+  EXPECT_EQ(describe(with_patch(4)), "v5-series:4..8, 6.1.4, 6.1.192, 6.12.8, 6.12.117, 7.3-rc7");
+  EXPECT_EQ(describe(~with_patch(1)), "v5-series:0, 6.1.4");
+  EXPECT_EQ(describe(kAllKernels), "all");
+}
+
+/// Perf found no LBR records that stick.
+HostState without_records() {
+  HostState state;
+  state.perf.nr = 0;
+  return state;
+}
+
+TEST(KvmSeries, patch_1_stub_zeroes_the_record_instead_of_leaving_it) {
+  for (const Kernel kernel : {Kernel::kS0, Kernel::kS1}) {
+    HostState state;
+    state.perf_built = false;
+    World w(kernel, state);
+    LbrRecordSet record{.nr = 7};
+    const int result = x86_perf_get_lbr(w.op(), record);
+    EXPECT_EQ(result, kernel == Kernel::kS0 ? -1 : 0);
+    EXPECT_EQ(record.nr, kernel == Kernel::kS0 ? 7u : 0u);
+  }
+}
+
+TEST(KvmSeries, patch_2_needs_records_for_a_format) {
+  EXPECT_EQ(World(Kernel::kS1, without_records()).capabilities(), 0x2005u);
+  EXPECT_EQ(World(Kernel::kS2, without_records()).capabilities(), 0x2000u);
+  EXPECT_TRUE(World(Kernel::kS1, without_records()).write(msr::kPerfCapabilities, 0x5));
+  EXPECT_FALSE(World(Kernel::kS2, without_records()).write(msr::kPerfCapabilities, 0x5));
+}
+
+TEST(KvmSeries, patch_4_lets_user_space_restore_debugctl_before_cpuid) {
+  for (const Kernel kernel : {Kernel::kS3, Kernel::kS4}) {
+    HostState state;
+    state.bus_lock_detect = true;
+    World w(kernel, state);
+    const auto vcpu = w.vm->create_vcpu();
+    const bool after = kernel == Kernel::kS4;
+    EXPECT_EQ(vcpu->set_msr(msr::kDebugctl, 0x801) == kOk, after);
+    EXPECT_EQ(vcpu->set_msr(msr::kDebugctl, 0x4) == kOk, after);
+    EXPECT_EQ(vcpu->set_msr(msr::kDebugctl, 0x40), kInvalid);
+    EXPECT_TRUE(vcpu->guest_wrmsr(msr::kDebugctl, 0x800).gp);
+  }
+}
+
+TEST(KvmSeries, patch_5_keeps_what_the_module_computed_when_it_was_loaded) {
+  for (const Kernel kernel : {Kernel::kS4, Kernel::kS5}) {
+    World w(kernel);
+    w.host.state.perf.nr = 0;
+    EXPECT_EQ(w.capabilities(), kernel == Kernel::kS5 ? 0x2005u : 0x2000u);
+    w.host.reload();
+    EXPECT_EQ(w.capabilities(), 0x2000u);
+  }
+}
+
+TEST(KvmDebugctl, examples_of_the_specification) {
+  struct Row {
+    u64 written, old_value, new_value;
+    bool fails;
+    unsigned log_lines;
+  };
+  for (const Row& row : {Row{0x801, 0x801, 0x801, false, 0}, Row{0x803, 0x800, 0x801, false, 1},
+                         Row{0x3, 0, 1, false, 1}, Row{0x43, 0, 0, true, 1}}) {
+    for (const Kernel kernel : {Kernel::kS0, Kernel::kS8, Kernel::k6_12_117}) {
+      World w(kernel);
+      EXPECT_EQ(w.guest_write(msr::kDebugctl, row.written), !row.fails);
+      EXPECT_EQ(w.op().log_lines, row.log_lines);
+      EXPECT_EQ(w.read(msr::kDebugctl), kernel == Kernel::k6_12_117 ? row.new_value : row.old_value);
+    }
+  }
+}
+
+TEST(KvmUserAbi, cpuid_is_fixed_by_the_first_run) {
+  World w(Kernel::kS8);
+  GuestCpuid cpuid = w.host.supported_cpuid();
+  w.vcpu().enter();
+  EXPECT_EQ(w.vcpu().set_cpuid(cpuid), 0);
+  cpuid.set_pdcm(false);
+  EXPECT_EQ(w.vcpu().set_cpuid(cpuid), -kEinval);
+}
+
+TEST(KvmUserAbi, get_msrs_stops_at_the_first_that_fails) {
+  World w(Kernel::kS8);
+  MsrEntry entries[] = {{msr::kPerfCapabilities, 0}, {0x12345, 9}, {msr::kDebugctl, 9}};
+  EXPECT_EQ(w.vcpu().get_msrs(entries), 1);
+  EXPECT_EQ(entries[0].value, 0x2005u);
+  EXPECT_EQ(entries[2].value, 9u);
+  std::vector<MsrEntry> many(255, MsrEntry{msr::kDebugctl, 0});
+  EXPECT_EQ(w.vcpu().get_msrs(many), 255);
+}
+
+TEST(KvmUserAbi, index_lists) {
+  const auto has = [](const std::vector<u32>& list, u32 index) {
+    return std::ranges::find(list, index) != list.end();
+  };
+  World old(Kernel::kS8), late(Kernel::k7_3);
+  EXPECT_TRUE(has(old.host.msr_index_list(), msr::kPerfCapabilities));
+  EXPECT_FALSE(has(old.host.msr_index_list(), msr::kDebugctl));
+  EXPECT_TRUE(has(late.host.msr_index_list(), msr::kDebugctl));
+  EXPECT_EQ(old.host.feature_msr_index_list(), std::vector<u32>{msr::kPerfCapabilities});
+}
+
+TEST(KvmUserAbi, supported_cpuid_offers_ds_only_with_pebs) {
+  HostState state;
+  EXPECT_FALSE(World(Kernel::kS8, state).host.supported_cpuid().ds());
+  state.perf_capabilities = 0x34c5;
+  state.pebs_feature = state.pebs_ept = true;
+  EXPECT_TRUE(World(Kernel::kS8, state).host.supported_cpuid().dtes64());
+  EXPECT_FALSE(World(Kernel::kS8, {}, {.enable_pmu = false}).host.supported_cpuid().pdcm());
+}
+
+TEST(KvmLbr, registers_pass_through_while_the_event_is_active) {
+  World w(Kernel::kS8);
+  ASSERT_TRUE(w.guest_write(msr::kDebugctl, 1));
+  EXPECT_FALSE(w.vcpu().passes_through(0x680));
+  w.vcpu().enter();
+  EXPECT_TRUE(w.vcpu().passes_through(0x680));
+  EXPECT_FALSE(w.vcpu().passes_through(msr::kDebugctl));
+  w.vcpu().state.event_state = EventState::kError;
+  w.vcpu().enter();
+  EXPECT_EQ(w.op().warnings, 1u);
+  EXPECT_FALSE(w.vcpu().passes_through(0x680));
+}
+
+TEST(KvmLbr, event_is_given_back_by_a_slice_without_the_guests_lbr_bit) {
+  World w(Kernel::kS8);
+  w.guest_write(msr::kDebugctl, 1);
+  w.vcpu().next_slice();
+  EXPECT_TRUE(w.vcpu().state.lbr_event);
+  w.guest_write(msr::kDebugctl, 0);
+  w.vcpu().next_slice();
+  EXPECT_FALSE(w.vcpu().state.lbr_event);
+}
+
+TEST(KvmLbr, reset_gives_the_event_back_in_6_1_only_and_init_never) {
+  for (const Kernel kernel : {Kernel::kS8, Kernel::k6_12_8}) {
+    World w(kernel);
+    w.guest_write(msr::kDebugctl, 1);
+    w.vcpu().init();
+    EXPECT_TRUE(w.vcpu().state.lbr_event);
+    w.vcpu().reset();
+    EXPECT_EQ(w.vcpu().state.lbr_event, kernel == Kernel::k6_12_8);
+    EXPECT_EQ(w.read(msr::kDebugctl), 0u);
+  }
+}
+
+TEST(KvmVpmu, overflow_period_is_what_is_left) {
+  World w(Kernel::kS8);
+  w.write(msr::kPmc0, 0xfffffffffff0);
+  EXPECT_EQ(sample_period(w.vcpu().state.pmu, 0), 16u);
+  w.write(msr::kPmc0, 0);
+  EXPECT_EQ(sample_period(w.vcpu().state.pmu, 0), u64{1} << 48);
+}
+
+}  // namespace
+}  // namespace lastbranch::kvm
