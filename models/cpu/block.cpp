@@ -160,7 +160,9 @@ BlockCache::~BlockCache() = default;
 Block* BlockCache::find(Cpu& c, bool single) {
   u64 paddr = 0;
   if (!fetch_translate(c, c.rip, paddr)) return nullptr;
-  const u32 m = (c.cpl == 3 ? mode::kUser : c.cpl != 0 ? mode::kMiddle : 0) |
+  const u32 m = (c.cpl == 3   ? mode::kUser
+                 : c.cpl != 0 ? mode::kMiddle
+                              : 0) |
                 (single ? mode::kSingle : 0) | (c.guest ? mode::kGuest : 0) | c.gates |
                 (u32{c.walker->tag()} << mode::kTagShift);
   const auto it = blocks_.find({c.rip, paddr, m});
@@ -297,7 +299,8 @@ void BlockCache::kill(Cpu& c, Block& b) {
   if (b.stale) return;
   b.stale = true;
   blocks_.erase({b.va, b.paddr, b.mode});
-  JumpEntry* const jumps = c.jump_banks[((b.mode & mode::kUser) != 0 ? 1 : 0) + ((b.mode & mode::kGuest) != 0 ? 2 : 0)];
+  JumpEntry* const jumps =
+      c.jump_banks[((b.mode & mode::kUser) != 0 ? 1 : 0) + ((b.mode & mode::kGuest) != 0 ? 2 : 0)];
   if (JumpEntry& e = jumps[jump_slot(b.va)]; e.block == &b) e = {};
   Block* from = b.first_in;
   u8 slot = b.first_in_slot;

@@ -100,9 +100,9 @@ class Core {
   [[nodiscard]] Cpu& cpu() { return cpu_; }
   [[nodiscard]] const Cpu& cpu() const { return cpu_; }
 
-  /// Executes at most `limit` instructions, as many as `stop` says unless something else ends the run (a device
-  /// with Cpu::end_run, too, by kLimit). On kFault, kIntercept and kSystem, Cpu::rip is the instruction
-  /// concerned, which has not retired. The ledger is folded when it returns.
+  /// Executes at most `limit` instructions, as many as `stop` says unless something else ends the run (a
+  /// device with Cpu::end_run, too, by kLimit). On kFault, kIntercept and kSystem, Cpu::rip is the
+  /// instruction concerned, which has not retired. The ledger is folded when it returns.
   RunResult run(u64 limit, Stop stop = Stop::kExactly) {
     Cpu& c = cpu_;
     const u64 before = c.retired();

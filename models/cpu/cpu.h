@@ -180,12 +180,12 @@ struct Cpu {
   std::array<JumpEntry*, 4> jump_banks{};  ///< the last two for VMX non-root operation
 
   // System state.
-  u8 cpl = 3;  ///< changed by set_cpl() (control.h)
+  u8 cpl = 3;                  ///< changed by set_cpl() (control.h)
   u8 last_supervisor_cpl = 0;  ///< whose blocks the supervisor's jump cache has
-  bool guest = false;       ///< VMX non-root operation
-  bool has_system = false;  ///< a cpu::System is attached: system instructions leave with kSystem
-  u32 gates = 0;            ///< gate:: bits
-  u64 breakpoints = 0;      ///< not 0: DR7 enables an instruction breakpoint, instructions run one by one
+  bool guest = false;          ///< VMX non-root operation
+  bool has_system = false;     ///< a cpu::System is attached: system instructions leave with kSystem
+  u32 gates = 0;               ///< gate:: bits
+  u64 breakpoints = 0;         ///< not 0: DR7 enables an instruction breakpoint, instructions run one by one
   std::array<u16, 6> selector{};
   std::array<u8, 6> segment_dpl{};  ///< of the descriptors that were loaded
   TableRegister gdtr, idtr;

@@ -114,8 +114,8 @@ void write_parts(Cpu& c, const Parts& parts, u8* from) {
   }
 }
 
-/// A device of a supervisor's machine is accessed at a definite time, and what it then wants comes right behind
-/// the instruction.
+/// A device of a supervisor's machine is accessed at a definite time, and what it then wants comes right
+/// behind the instruction.
 bool open_device(Cpu& c, const Parts& parts) {
   return c.single || !c.has_system || !parts.hits_device() || demand_single(c);
 }

@@ -39,9 +39,9 @@ class PortIo {
 
 /// What System needs besides the processor; each may be absent.
 struct SystemHooks {
-  PortIo* ports = nullptr;          ///< nullptr: every port reads as all ones, writes go nowhere
-  DebugControl* debug = nullptr;    ///< IA32_DEBUGCTL, for BTF; nullptr: BTF is 0
-  DebugEvents* events = nullptr;    ///< told of every #DB that is delivered, before its handler starts
+  PortIo* ports = nullptr;        ///< nullptr: every port reads as all ones, writes go nowhere
+  DebugControl* debug = nullptr;  ///< IA32_DEBUGCTL, for BTF; nullptr: BTF is 0
+  DebugEvents* events = nullptr;  ///< told of every #DB that is delivered, before its handler starts
   /// RDPMC of the counter that ECX names, privilege already checked; nullptr: #GP.
   MsrValue (*rdpmc)(const void* self, u32 ecx) = nullptr;
   const void* rdpmc_self = nullptr;
@@ -132,7 +132,7 @@ class System {
   struct Ops;       ///< one function per instruction, by family in system_*.cpp
   struct Delivery;  ///< one attempt at delivering an event
 
-  struct VmxPort;   ///< system_vmx.cpp
+  struct VmxPort;  ///< system_vmx.cpp
 
   void retire(u64 next_rip);
   Next deliver(Event e, const VmxEvent* first, bool injected);
@@ -154,10 +154,10 @@ class System {
   std::unique_ptr<JumpEntry[]> guest_jumps_;  ///< both banks
   std::optional<u64> cr_value_;  ///< what the instruction accesses in place of a control register
   bool moved_ = false;           ///< a VM entry or exit took the place of the instruction's end
-  bool retired_ = false;             ///< the instruction being executed has retired already
+  bool retired_ = false;         ///< the instruction being executed has retired already
   bool nmi_blocked_ = false;
-  u64 shadow_at_ = ~u64{0};          ///< value of Cpu::retired() for which interrupts are held off
-  bool shadow_all_ = false;          ///< ... NMIs and traps as well (MOV SS)
+  u64 shadow_at_ = ~u64{0};  ///< value of Cpu::retired() for which interrupts are held off
+  bool shadow_all_ = false;  ///< ... NMIs and traps as well (MOV SS)
 };
 
 }  // namespace lastbranch::cpu

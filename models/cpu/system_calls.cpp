@@ -1,6 +1,6 @@
 // SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS: transfers to flat segments that no descriptor is read for.
-// Source: SDM vol. 2, the page of each mnemonic. Not modelled: the returns to compatibility mode (operand size
-// 32), which raise #GP(0).
+// Source: SDM vol. 2, the page of each mnemonic. Not modelled: the returns to compatibility mode (operand
+// size 32), which raise #GP(0).
 #include "models/cpu/control.h"
 #include "models/cpu/system_ops.h"
 

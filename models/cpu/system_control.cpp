@@ -16,8 +16,8 @@ u64 cr4_bits(const Cpu& c) {
     bool there;
     u64 bit;
   } rows[] = {
-      {(one.ecx >> 5 & 1) != 0, cr4::kVmxe},    {(one.ecx >> 17 & 1) != 0, cr4::kPcide},
-      {(seven.ebx >> 7 & 1) != 0, cr4::kSmep},  {(seven.ebx >> 20 & 1) != 0, cr4::kSmap},
+      {(one.ecx >> 5 & 1) != 0, cr4::kVmxe},   {(one.ecx >> 17 & 1) != 0, cr4::kPcide},
+      {(seven.ebx >> 7 & 1) != 0, cr4::kSmep}, {(seven.ebx >> 20 & 1) != 0, cr4::kSmap},
       {(seven.ecx >> 2 & 1) != 0, cr4::kUmip},
   };
   for (const auto& row : rows) bits |= row.there ? row.bit : 0;

@@ -73,8 +73,7 @@ struct System::Delivery {
     const u32 error = selector_error(selector, external);
     Descriptor d;
     if (Done fault = Ops(s).fetch(selector, d, external)) return fault;
-    if (!d.is_code() || d.dpl() > c.cpl || !d.long_mode() || d.default_32())
-      return general_protection(error);
+    if (!d.is_code() || d.dpl() > c.cpl || !d.long_mode() || d.default_32()) return general_protection(error);
     if (!d.present()) return Fault{Vector::kNP, true, error};
     cpl = d.conforming() ? c.cpl : d.dpl();
     if (!is_canonical(gate.offset())) return general_protection(external ? 1 : 0);
@@ -112,8 +111,7 @@ struct System::Delivery {
   }
 
   Done push() {
-    const u64 words[6] = {e.error,     return_rip, c.selector[kCs], pushed_flags(),
-                          c.r[kRsp], c.selector[kSs]};
+    const u64 words[6] = {e.error, return_rip, c.selector[kCs], pushed_flags(), c.r[kRsp], c.selector[kSs]};
     const unsigned first = e.has_error ? 0 : 1;
     const u64 size = (6 - first) * 8;
     rsp -= size;
@@ -210,11 +208,11 @@ System::Next System::deliver(Event e, const VmxEvent* first, bool injected) {
 
 /// INT n, INT3, INT1: the instruction completes when its handler is entered, and faults when that cannot be.
 Done System::Ops::software_interrupt(u8 vector, bool checked) {
-  const Event e{.kind = checked ? Event::Kind::kSoftware : Event::Kind::kInt1,
-                .vector = vector,
-                .length = i.length};
+  const Event e{
+      .kind = checked ? Event::Kind::kSoftware : Event::Kind::kInt1, .vector = vector, .length = i.length};
   // INT n is not one of the exceptions that the bitmap is about.
-  if (c.guest && c.system_op != SystemOp::kInt && s.virtualization_->event(vmx_event(e, c.system_op), nullptr))
+  if (c.guest && c.system_op != SystemOp::kInt &&
+      s.virtualization_->event(vmx_event(e, c.system_op), nullptr))
     return std::nullopt;
   Delivery d{s, c, e, c.next_rip};
   if (Done fault = d.prepare()) return fault;

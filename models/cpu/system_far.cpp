@@ -97,9 +97,10 @@ void System::Ops::enter_stack(u64 rsp, u16 ss, u8 cpl) {
 Done System::Ops::far_ret() {
   const u64 released = static_cast<u16>(i.imm);
   u64 frame[2] = {}, stack[2] = {};
-  const auto pop = [&](u64 at, u64 (&words)[2]) -> Done {
+  const auto pop = [&](u64 at, u64(&words)[2]) -> Done {
     for (unsigned k = 0; k < 2; ++k) {
-      if (Done fault = s.memory_.load(at + k * form.size, {reinterpret_cast<u8*>(&words[k]), form.size}, user()))
+      if (Done fault =
+              s.memory_.load(at + k * form.size, {reinterpret_cast<u8*>(&words[k]), form.size}, user()))
         return fault;
     }
     return std::nullopt;

@@ -26,7 +26,8 @@ Done System::Ops::sti() {
 
 Done System::Ops::popf() {
   u64 value = 0;
-  if (Done fault = s.memory_.load(c.r[kRsp], {reinterpret_cast<u8*>(&value), form.size}, user())) return fault;
+  if (Done fault = s.memory_.load(c.r[kRsp], {reinterpret_cast<u8*>(&value), form.size}, user()))
+    return fault;
   u64 mask = rflags::kStatus | rflags::kTF | rflags::kDF | rflags::kNT;
   if (form.size == 8) mask |= rflags::kAC | rflags::kID;
   if (c.cpl == 0) mask |= rflags::kIOPL;

@@ -89,7 +89,11 @@ u64 mtrr_capabilities(const void*, u32) {
 }
 
 constexpr MsrDef kRows[] = {
-    {.index = 0x10, .name = "IA32_TIME_STAMP_COUNTER", .writable = kAll, .read = read_tsc, .write = write_tsc},
+    {.index = 0x10,
+     .name = "IA32_TIME_STAMP_COUNTER",
+     .writable = kAll,
+     .read = read_tsc,
+     .write = write_tsc},
     {.index = 0x8b, .name = "IA32_BIOS_SIGN_ID", .writable = kAll, .read = zero, .write = ignore},
     {.index = 0xfe, .name = "IA32_MTRRCAP", .reset = kWriteCombining, .read = mtrr_capabilities},
     {.index = 0x174,

@@ -3,7 +3,8 @@
 //
 // Modelled: values, reserved bits and canonical checks. Not: memory types have no effect (all memory is
 // write-back), there are no variable or fixed MTRRs, no machine-check banks and no microcode.
-// Sources: SDM vol. 4, "Architectural MSRs"; vol. 3A, "IA32_EFER MSR", "IA32_PAT MSR", "IA32_MTRRCAP Register".
+// Sources: SDM vol. 4, "Architectural MSRs"; vol. 3A, "IA32_EFER MSR", "IA32_PAT MSR", "IA32_MTRRCAP
+// Register".
 #include <span>
 
 #include "models/cpu/cpu.h"

@@ -49,7 +49,7 @@ enum class SystemOp : u8 {
   kSysenter,
   kSysexit,
   kSwapgs,
-  kInt,   ///< INT n
+  kInt,  ///< INT n
   kInt3,
   kInt1,
   kVmx,  ///< Insn::imm says which

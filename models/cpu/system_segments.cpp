@@ -1,6 +1,6 @@
 // Descriptors and the loading of data segment registers. In 64-bit mode only FS and GS have bases; limits are
-// not checked. Source: SDM vol. 2, "MOV", "POP", "LDS/LES/LFS/LGS/LSS"; vol. 3A, "Segment Loading Instructions
-// in IA-32e Mode". Not modelled: the accessed bit.
+// not checked. Source: SDM vol. 2, "MOV", "POP", "LDS/LES/LFS/LGS/LSS"; vol. 3A, "Segment Loading
+// Instructions in IA-32e Mode". Not modelled: the accessed bit.
 #include "models/cpu/exec/exec.h"
 #include "models/cpu/system_ops.h"
 

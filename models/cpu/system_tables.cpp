@@ -74,8 +74,7 @@ Done System::Ops::verify() {
   Descriptor d;
   const bool there = !is_null(selector) && !fetch(selector, d);
   const u8 lowest = d.dpl();
-  const bool reachable =
-      d.is_code() && d.conforming() ? true : lowest >= c.cpl && lowest >= (selector & 3);
+  const bool reachable = d.is_code() && d.conforming() ? true : lowest >= c.cpl && lowest >= (selector & 3);
   const bool ok = there && reachable && (form.variant ? d.writable_data() : d.readable());
   c.f.set_status((c.f.status() & ~rflags::kZF) | (ok ? rflags::kZF : 0));
   return std::nullopt;

@@ -82,9 +82,9 @@ std::vector<MsrDef> LegacyFace::rows(const LbrParams& p, u64 select_writable) {
   std::vector<MsrDef> rows = {debugctl_row(p)};
   rows.push_back({.index = p.from_base,
                   .count = p.depth,
-                  .name = single               ? "MSR_LASTBRANCHFROMIP"
+                  .name = single             ? "MSR_LASTBRANCHFROMIP"
                           : has_to(p.format) ? "MSR_LASTBRANCH_#_FROM_IP"
-                                               : "MSR_LASTBRANCH_#",
+                                             : "MSR_LASTBRANCH_#",
                   .writable = ~u64{0},
                   .read = &Access::read<encode_from>,
                   .write = &Access::write<&Access::from>});

@@ -92,9 +92,9 @@ class Ring {
 
   std::array<Entry, kMaxDepth> image_{};  ///< by place
   unsigned mask_;
-  unsigned tos_ = 0;      ///< of the image
-  u64 time_ = kNoTime;    ///< of the newest record in the image; kNoTime: the next one counts no cycles
-  u64 inserts_ = 0;       ///< before pushes_
+  unsigned tos_ = 0;    ///< of the image
+  u64 time_ = kNoTime;  ///< of the newest record in the image; kNoTime: the next one counts no cycles
+  u64 inserts_ = 0;     ///< before pushes_
 };
 
 }  // namespace lastbranch::lbr

@@ -15,7 +15,7 @@ namespace lastbranch::pmu {
 enum class MemoryOrigin : u8 {
   kUnknown,
   kL1,
-  kFillBuffer,       ///< a miss already pending
+  kFillBuffer,  ///< a miss already pending
   kL2,
   kL2Mhb,            ///< pending in L2's miss buffer (Lion Cove)
   kL3NoSnoop,        ///< L3, no other core asked

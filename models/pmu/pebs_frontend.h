@@ -17,7 +17,7 @@ enum class FrontendEvent : u8 {
   kStlbMiss,
   kUnknownBranch,
   kUnknownBranchCycles,  ///< for INT_MISC (ADH), not FRONTEND_RETIRED
-  kLatency,  ///< at least `bubbles` empty slots for at least `latency` core clocks
+  kLatency,              ///< at least `bubbles` empty slots for at least `latency` core clocks
 };
 
 struct FrontendSelector {

@@ -128,13 +128,15 @@ void Pebs::build_arch_rows() {
       if (((params_.pebs_counters >> n) & 1) != 0) rows_.push_back(row);
     };
     (add(N, PebsMsrs::config_c<N>(0x1903 + 4 * N, kGpNames[N], writable)), ...);
-  }(std::make_index_sequence<kMaxGp>());
+  }
+  (std::make_index_sequence<kMaxGp>());
   [&]<std::size_t... I>(std::index_sequence<I...>) {
     const auto add = [&](unsigned n, const MsrDef& row) {
       if (((params_.pebs_counters >> (kFixed + n)) & 1) != 0) rows_.push_back(row);
     };
     (add(I, PebsMsrs::config_c<kFixed + I>(0x1983 + 4 * I, kFixedNames[I], writable)), ...);
-  }(std::make_index_sequence<kMaxFixed>());
+  }
+  (std::make_index_sequence<kMaxFixed>());
 }
 
 }  // namespace lastbranch::pmu

@@ -21,17 +21,17 @@ struct PebsSample {
   u64 eventing_ip = 0;  ///< the instruction that caused the event
   u64 rip = 0;          ///< trap-like: the next one; fault-like: the same
   u64 rflags = 0;
-  std::array<u64, 16> gpr{};  ///< by number: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8..R15
+  std::array<u64, 16> gpr{};                 ///< by number: RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8..R15
   std::array<std::array<u64, 2>, 16> xmm{};  ///< low half first
   u64 tsc = 0;
-  u64 applicable = 0;    ///< counters the record is for, as bits of IA32_PERF_GLOBAL_STATUS
-  u64 status = 0;        ///< IA32_PERF_GLOBAL_STATUS before the record
-  u64 data_address = 0;  ///< linear address of the memory operand
-  u64 data_source = 0;   ///< see pebs_data_source.h
-  u32 latency = 0;       ///< core clocks
-  u32 cache_latency = 0;   ///< core clocks; parts that split the latency
-  u32 retire_latency = 0;  ///< core clocks since the previous retirement; a record saturates it at 65535
-  u64 tx = 0;              ///< TX abort information
+  u64 applicable = 0;          ///< counters the record is for, as bits of IA32_PERF_GLOBAL_STATUS
+  u64 status = 0;              ///< IA32_PERF_GLOBAL_STATUS before the record
+  u64 data_address = 0;        ///< linear address of the memory operand
+  u64 data_source = 0;         ///< see pebs_data_source.h
+  u32 latency = 0;             ///< core clocks
+  u32 cache_latency = 0;       ///< core clocks; parts that split the latency
+  u32 retire_latency = 0;      ///< core clocks since the previous retirement; a record saturates it at 65535
+  u64 tx = 0;                  ///< TX abort information
   std::array<u64, 16> gp{};    ///< general counters
   std::array<u64, 8> fixed{};  ///< fixed counters; 3 is also the base of the metrics
   u64 metrics = 0;             ///< MSR_PERF_METRICS
@@ -79,7 +79,7 @@ inline constexpr u64 kEnable = u64{1} << 63;  ///< in a header: the basic group
 
 /// How a part's records differ from others of their format.
 struct PebsLayout {
-  unsigned format = 0;          ///< 0..6
+  unsigned format = 0;  ///< 0..6
   /// Formats 2 and 3 of the Atom line: 98H-A8H (format 2) or A0H-A8H (format 3), and B8H are 0.
   bool memory_reserved = false;
   bool retire_latency = false;  ///< IA32_PERF_CAPABILITIES[17]

@@ -22,16 +22,16 @@ enum class LbrFormat : u8 {
 /// Architectural LBRs as CPUID leaf 1CH enumerates them. Source: SDM vol. 3B, "Architectural Last Branch
 /// Records".
 struct ArchLbrParams {
-  u32 depth_mask = 0;  ///< EAX[7:0]: bit n set = 8 * (n + 1) records allowed; 0 = no architectural LBRs
-  bool deep_c_reset = true;     ///< EAX[30]: MWAIT to a state deeper than C1 may clear the records
-  bool lip = false;             ///< EAX[31]: addresses are linear (1) or offsets in CS (0)
-  bool cpl_filter = true;       ///< EBX[0]
-  bool branch_filter = true;    ///< EBX[1]
-  bool call_stack = true;       ///< EBX[2]
-  bool mispredicted = true;     ///< ECX[0]
-  bool timed = true;            ///< ECX[1]
-  bool branch_type = true;      ///< ECX[2]
-  u32 event_log_counters = 0;   ///< ECX[19:16]: general counters whose events a record counts
+  u32 depth_mask = 0;        ///< EAX[7:0]: bit n set = 8 * (n + 1) records allowed; 0 = no architectural LBRs
+  bool deep_c_reset = true;  ///< EAX[30]: MWAIT to a state deeper than C1 may clear the records
+  bool lip = false;          ///< EAX[31]: addresses are linear (1) or offsets in CS (0)
+  bool cpl_filter = true;    ///< EBX[0]
+  bool branch_filter = true;   ///< EBX[1]
+  bool call_stack = true;      ///< EBX[2]
+  bool mispredicted = true;    ///< ECX[0]
+  bool timed = true;           ///< ECX[1]
+  bool branch_type = true;     ///< ECX[2]
+  u32 event_log_counters = 0;  ///< ECX[19:16]: general counters whose events a record counts
 
   bool operator==(const ArchLbrParams&) const = default;
 };
@@ -39,19 +39,19 @@ struct ArchLbrParams {
 /// Departures of some parts from the rules, and choices where no public source decides. Off but for a core's
 /// own; each is a field of the microarchitecture's record under the same name ("lbr_dup_abort_record").
 struct LbrQuirks {
-  bool fmt4_tsx_disabled = false;  ///< Haswell, Broadwell without TSX: FROM[62:61] (data sheet's Q1)
-  bool dup_abort_record = false;   ///< Haswell: a second record of each abort, without the flag (Q2)
+  bool fmt4_tsx_disabled = false;     ///< Haswell, Broadwell without TSX: FROM[62:61] (data sheet's Q1)
+  bool dup_abort_record = false;      ///< Haswell: a second record of each abort, without the flag (Q2)
   bool cs_freeze_tos_glitch = false;  ///< a PMI freeze in call-stack mode moves TOS once more (Q3)
   /// Skylake: how often the newest record is there twice when recording stops, of 1000 (Q4)
   u32 dup_top_per_mille = 0;
-  bool fmt1_with_mispred = false;  ///< Knights Landing: format 1, yet FROM[63] is the mispredict bit (Q6)
-  bool no_freeze = false;          ///< Bonnell steppings below 10: a PMI does not freeze (Q7)
-  bool pt_excludes_lbr = false;    ///< Broadwell, Skylake client: no LBRs while Intel PT traces (Q8)
-  bool c6_clears = false;          ///< deep C-states zero the ring (Q9)
-  bool ler_to_garbage = false;     ///< Broadwell-EP: top three bits of LER_TO (Q11)
-  bool boundary_signext = false;   ///< return address 8000_0000_0000H recorded sign-extended (Q12)
-  bool rsm_corrupts = false;       ///< Westmere mobile: ring invalid after SMM (Q13)
-  bool bts_wrong_cpl_from = false; ///< Core 2: BTS FROM wrong at privilege changes (Q14)
+  bool fmt1_with_mispred = false;   ///< Knights Landing: format 1, yet FROM[63] is the mispredict bit (Q6)
+  bool no_freeze = false;           ///< Bonnell steppings below 10: a PMI does not freeze (Q7)
+  bool pt_excludes_lbr = false;     ///< Broadwell, Skylake client: no LBRs while Intel PT traces (Q8)
+  bool c6_clears = false;           ///< deep C-states zero the ring (Q9)
+  bool ler_to_garbage = false;      ///< Broadwell-EP: top three bits of LER_TO (Q11)
+  bool boundary_signext = false;    ///< return address 8000_0000_0000H recorded sign-extended (Q12)
+  bool rsm_corrupts = false;        ///< Westmere mobile: ring invalid after SMM (Q13)
+  bool bts_wrong_cpl_from = false;  ///< Core 2: BTS FROM wrong at privilege changes (Q14)
   u32 oldest_entry_bias_per_mille = 0;  ///< how often the oldest record stays instead of leaving (Q16)
   bool cpl_filter_on_target = true;  ///< the privilege filter tests the destination (Q19); false: the source
   bool underflow_moves_tos = true;   ///< a RET with an empty call stack moves TOS back all the same
@@ -59,8 +59,8 @@ struct LbrQuirks {
   bool arch_zeroes_kernel_from = true;  ///< architectural, record enters a recorded privilege: FROM reads 0
                                         ///< (false: the record is dropped)
   bool record_after_enable_counts = false;  ///< the first record after recording starts has a cycle count
-  bool freeze_clears_tr = false;  ///< Bonnell, Silvermont: legacy freezing clears TR beside LBR
-  bool tr_updates_ring = false;   ///< TR = 1 keeps the ring recording while LBR = 0
+  bool freeze_clears_tr = false;            ///< Bonnell, Silvermont: legacy freezing clears TR beside LBR
+  bool tr_updates_ring = false;             ///< TR = 1 keeps the ring recording while LBR = 0
 
   bool operator==(const LbrQuirks&) const = default;
 };
@@ -78,7 +78,7 @@ struct LbrParams {
   /// Nehalem, Westmere, Silvermont: suppressing indirect JMPs also drops indirect CALLs and RETs, suppressing
   /// relative JMPs also drops relative CALLs.
   bool jmp_filters_drop_calls = false;
-  unsigned va_bits = 48;  ///< linear address bits: how far addresses are sign-extended
+  unsigned va_bits = 48;        ///< linear address bits: how far addresses are sign-extended
   bool has_call_stack = false;  ///< MSR_LBR_SELECT.EN_CALLSTACK
   u32 ler_from = 0x1dd;         ///< MSR_LER_FROM_LIP; MSR_LER_TO_LIP follows
   /// Bits of IA32_DEBUGCTL that exist on this part; others raise #GP.

@@ -96,8 +96,8 @@ std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallba
                             Sampling sampling) {
   const cpu::Uarch& part = processor_->part;
   if (part.pmu.version < 2) {
-    throw Error("event {}: expected a part with IA32_PERF_GLOBAL_CTRL (version 2), found version {}", spec.text,
-                part.pmu.version);
+    throw Error("event {}: expected a part with IA32_PERF_GLOBAL_CTRL (version 2), found version {}",
+                spec.text, part.pmu.version);
   }
   if (const pmu::EventSpec* one = &spec; !all_placed(part, {&one, 1})) {
     throw Error("event {}: expected one that a counter of {} takes, found none", spec.text, part.name);

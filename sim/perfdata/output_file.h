@@ -50,8 +50,8 @@ class OutputFile {
   [[nodiscard]] int write_all(u64 offset, std::span<const std::byte> bytes, u64& written) const;
 
   std::string path_;
-  std::string target_;     // path_ with symbolic links followed
-  std::string temporary_;  // empty once renamed or removed, and for a device
+  std::string target_;                   // path_ with symbolic links followed
+  std::string temporary_;                // empty once renamed or removed, and for a device
   std::optional<Temporary> remembered_;  // temporary_, for signal handlers
   int fd_ = -1;
   u64 end_ = 0;

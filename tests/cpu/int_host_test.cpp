@@ -63,9 +63,9 @@ TEST(IntHost, shifts_by_every_count) {
 /// What no host run can be compared with: the simulated processor answers for itself (sim_only_test.cpp), or
 /// the host's kernel emulates the instruction.
 const std::set<std::string> kNotOnTheHost = {
-    "cpuid", "rdtsc", "rdtscp", "rdpmc", "syscall", "int1", "iretd", "iretq",   "iret",    "sgdt",
-    "sidt",  "sldt",  "str",    "smsw",  "xsetbv",  "insw", "outsw", "sysexit", "monitor", "mwait",
-    "lss",   "lfs",   "lgs",    "verr",  "verw",    "lar",  "lsl",   "sysenter",
+    "cpuid", "rdtsc", "rdtscp", "rdpmc", "syscall", "int1", "iretd", "iretq", "iret", "sgdt", "sidt", "sldt",
+    "str", "smsw", "xsetbv", "insw", "outsw", "sysexit", "monitor", "mwait", "lss", "lfs", "lgs", "verr",
+    "verw", "lar", "lsl", "sysenter",
     // The hypervisor above us would answer these.
     "vmxon", "vmxoff", "vmclear", "vmptrld", "vmptrst", "vmread", "vmwrite", "vmlaunch", "vmresume", "vmcall",
     "invept", "invvpid"};

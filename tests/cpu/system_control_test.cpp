@@ -291,8 +291,8 @@ TEST(SystemControl, popf_changes_what_privilege_allows) {
     u64 popped, after;
   };
   const Case cases[] = {
-      {0, 0, 0x202, 0x202}, {0, 0, 0x3202, 0x3202}, {3, 0, 0x3202, 0x002},
-      {3, 3, 0x202, 0x3202}, {3, 3, 0x0, 0x3002},  {0, 0, 0x244ed7, 0x244ed7},
+      {0, 0, 0x202, 0x202},  {0, 0, 0x3202, 0x3202}, {3, 0, 0x3202, 0x002},
+      {3, 3, 0x202, 0x3202}, {3, 3, 0x0, 0x3002},    {0, 0, 0x244ed7, 0x244ed7},
   };
   for (const Case& t : cases) {
     SupervisorMachine m;
@@ -337,16 +337,33 @@ TEST(SystemControl, msrs_are_read_written_and_refused) {
   };
   const u64 bad = u64{1} << 47;
   const Case cases[] = {
-      {0xc0000080, 0xd01, true},   {0xc0000080, 0x401, false},  // LME off
-      {0xc0000080, 0x2500, false}, {0xc0000081, ~u64{0}, true}, {0xc0000082, bad, false},
-      {0xc0000082, 0x1000, true},  {0xc0000083, bad, false},    {0xc0000084, u64{1} << 32, false},
-      {0xc0000084, 0x700, true},   {0xc0000100, bad, false},    {0xc0000100, 0xffff800000000000, true},
-      {0xc0000101, bad, false},    {0xc0000102, bad, false},    {0xc0000102, 0x7fffffffffff, true},
-      {0xc0000103, 7, true},       {0xc0000103, u64{1} << 32, false},
-      {0x174, 8, true},            {0x175, bad, false},         {0x176, bad, false},
-      {0x277, 0x07070707, true},   {0x277, 2, false},           {0x277, 8, false},
-      {0x2ff, 0xc06, true},        {0x2ff, 0x300, false},       {0xfe, 0, false},
-      {0x179, 0, false},           {0x12345, 0, false},
+      {0xc0000080, 0xd01, true},
+      {0xc0000080, 0x401, false},  // LME off
+      {0xc0000080, 0x2500, false},
+      {0xc0000081, ~u64{0}, true},
+      {0xc0000082, bad, false},
+      {0xc0000082, 0x1000, true},
+      {0xc0000083, bad, false},
+      {0xc0000084, u64{1} << 32, false},
+      {0xc0000084, 0x700, true},
+      {0xc0000100, bad, false},
+      {0xc0000100, 0xffff800000000000, true},
+      {0xc0000101, bad, false},
+      {0xc0000102, bad, false},
+      {0xc0000102, 0x7fffffffffff, true},
+      {0xc0000103, 7, true},
+      {0xc0000103, u64{1} << 32, false},
+      {0x174, 8, true},
+      {0x175, bad, false},
+      {0x176, bad, false},
+      {0x277, 0x07070707, true},
+      {0x277, 2, false},
+      {0x277, 8, false},
+      {0x2ff, 0xc06, true},
+      {0x2ff, 0x300, false},
+      {0xfe, 0, false},
+      {0x179, 0, false},
+      {0x12345, 0, false},
   };
   for (const Case& t : cases) {
     SupervisorMachine m;

@@ -146,18 +146,23 @@ TEST(SystemDelivery, broken_gates_raise_what_the_manual_says) {
   const Case cases[] = {
       {"beyond the limit", [](SupervisorMachine& m) { m.c.idtr.limit = kV * 16 + 14; }, {13, kError}},
       {"call gate", [](SupervisorMachine& m) { m.set_gate(kV, kKernelCode, handler(kV), 12); }, {13, kError}},
-      {"absent", [](SupervisorMachine& m) { m.set_gate(kV, kKernelCode, handler(kV), 14, 0, 0, false); },
+      {"absent",
+       [](SupervisorMachine& m) { m.set_gate(kV, kKernelCode, handler(kV), 14, 0, 0, false); },
        {11, kError}},
       {"null code", [](SupervisorMachine& m) { m.set_gate(kV, 0, handler(kV)); }, {13, 1}},
       {"data", [](SupervisorMachine& m) { m.set_gate(kV, kKernelData, handler(kV)); }, {13, kKernelData + 1}},
       {"32-bit code", [](SupervisorMachine& m) { m.set_gate(kV, kCode32, handler(kV)); }, {13, kCode32 + 1}},
-      {"absent code", [](SupervisorMachine& m) { m.set_gate(kV, kAbsentCode, handler(kV)); },
+      {"absent code",
+       [](SupervisorMachine& m) { m.set_gate(kV, kAbsentCode, handler(kV)); },
        {11, kAbsentCode + 1}},
-      {"user code", [](SupervisorMachine& m) { m.set_gate(kV, kUserCode, handler(kV)); },
+      {"user code",
+       [](SupervisorMachine& m) { m.set_gate(kV, kUserCode, handler(kV)); },
        {13, (kUserCode & 0xfffc) + 1}},
-      {"code beyond the GDT", [](SupervisorMachine& m) { m.set_gate(kV, kBeyond, handler(kV)); },
+      {"code beyond the GDT",
+       [](SupervisorMachine& m) { m.set_gate(kV, kBeyond, handler(kV)); },
        {13, kBeyond + 1}},
-      {"handler not canonical", [](SupervisorMachine& m) { m.set_gate(kV, kKernelCode, u64{1} << 47); },
+      {"handler not canonical",
+       [](SupervisorMachine& m) { m.set_gate(kV, kKernelCode, u64{1} << 47); },
        {13, 1}},
       {"TSS too short",
        [](SupervisorMachine& m) {
@@ -203,10 +208,10 @@ TEST(SystemDelivery, contributory_faults_become_a_double_fault) {
     int delivered;
   };
   const Case cases[] = {
-      {13, true, 8},   // #GP, then #NP
-      {14, true, 8},   // #PF, then #NP
-      {0, true, 8},    // #DE, then #NP
-      {6, true, 11},   // #UD is benign: #NP alone
+      {13, true, 8},  // #GP, then #NP
+      {14, true, 8},  // #PF, then #NP
+      {0, true, 8},   // #DE, then #NP
+      {6, true, 11},  // #UD is benign: #NP alone
       {7, true, 11},
   };
   for (const Case& t : cases) {
@@ -266,7 +271,8 @@ TEST(SystemDelivery, memory_and_code_are_seen_alike_from_both_privileges) {
 TEST(SystemDelivery, levels_one_and_two_count_as_user) {
   for (const u8 cpl : {u8{1}, u8{2}}) {
     SupervisorMachine m;
-    const std::vector<u8> loop = {0x31, 0xc0, 0x75, 0x02, 0xeb, 0x00, 0x48, 0x8d, 0x05, 1, 0, 0, 0, 0xff, 0xe0};
+    const std::vector<u8> loop = {0x31, 0xc0, 0x75, 0x02, 0xeb, 0x00, 0x48, 0x8d,
+                                  0x05, 1,    0,    0,    0,    0xff, 0xe0};
     for (const u8 level : {u8{0}, cpl, u8{0}, cpl}) {
       m.core.fold();
       set_cpl(m.c, level);
@@ -274,7 +280,8 @@ TEST(SystemDelivery, levels_one_and_two_count_as_user) {
       m.load(loop);
       const u64 before = m.ledger.total(Ev::kInstructions, level == 0 ? Ctx::kHostKernel : Ctx::kHostUser);
       m.core.run(6);
-      EXPECT_EQ(m.ledger.total(Ev::kInstructions, level == 0 ? Ctx::kHostKernel : Ctx::kHostUser) - before, 6u);
+      EXPECT_EQ(m.ledger.total(Ev::kInstructions, level == 0 ? Ctx::kHostKernel : Ctx::kHostUser) - before,
+                6u);
       EXPECT_EQ(m.last().cpl_from, level);
     }
     m.enter_user();

@@ -67,8 +67,8 @@ struct TestMap final : Walker {
   bool is_fixed = true;
 
   Translation walk(u64 linear, Access access, bool user) override {
-    const u32 error = (access == Access::kWrite ? pf::kWrite : 0) | (access == Access::kFetch ? pf::kFetch : 0) |
-                      (user ? pf::kUser : 0);
+    const u32 error = (access == Access::kWrite ? pf::kWrite : 0) |
+                      (access == Access::kFetch ? pf::kFetch : 0) | (user ? pf::kUser : 0);
     if (absent.contains(linear)) return {.fault = page_fault(linear, error)};
     if (user && supervisor.contains(linear)) return {.fault = page_fault(linear, error | pf::kPresent)};
     const auto to = moved.find(linear);

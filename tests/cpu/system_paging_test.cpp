@@ -1,5 +1,5 @@
-// Privileges and translations: what a page fault does to deliveries, and what changes of privilege, MOV CR3 and
-// INVLPG do to the caches of translations and code.
+// Privileges and translations: what a page fault does to deliveries, and what changes of privilege, MOV CR3
+// and INVLPG do to the caches of translations and code.
 #include <gtest/gtest.h>
 
 #include "models/cpu/control.h"
@@ -32,9 +32,9 @@ TEST(SystemPaging, a_users_page_fault_tells_access_and_privilege) {
     u64 error;
   };
   const Case cases[] = {
-      {{0x8b, 0x07}, pf::kUser | pf::kPresent},                // mov eax, [rdi]
-      {{0x89, 0x07}, pf::kUser | pf::kPresent | pf::kWrite},   // mov [rdi], eax
-      {{0xff, 0xe7}, pf::kUser | pf::kPresent | pf::kFetch},   // jmp rdi
+      {{0x8b, 0x07}, pf::kUser | pf::kPresent},                     // mov eax, [rdi]
+      {{0x89, 0x07}, pf::kUser | pf::kPresent | pf::kWrite},        // mov [rdi], eax
+      {{0xff, 0xe7}, pf::kUser | pf::kPresent | pf::kFetch},        // jmp rdi
       {{0x0f, 0x01, 0x07}, pf::kUser | pf::kPresent | pf::kWrite},  // sgdt [rdi]
   };
   for (const Case& t : cases) {
@@ -113,7 +113,8 @@ TEST(SystemPaging, mov_cr3_and_invlpg_forget_translations) {
     m.c.r[kRdi] = kOperands;
     // mov rax, [rdi]; nop; mov rbx, [rdi]; mov cr3, rsi or invlpg [rdi]; mov rcx, [rdi]
     std::vector<u8> code = {0x48, 0x8b, 0x07, 0x90, 0x48, 0x8b, 0x1f};
-    const std::vector<u8> forget = invlpg ? std::vector<u8>{0x0f, 0x01, 0x3f} : std::vector<u8>{0x0f, 0x22, 0xde};
+    const std::vector<u8> forget =
+        invlpg ? std::vector<u8>{0x0f, 0x01, 0x3f} : std::vector<u8>{0x0f, 0x22, 0xde};
     code.insert(code.end(), forget.begin(), forget.end());
     code.insert(code.end(), {0x48, 0x8b, 0x0f});
     m.load(code);
@@ -130,8 +131,8 @@ TEST(SystemPaging, code_that_moved_is_found_at_its_new_place) {
   SupervisorMachine m;
   m.map.is_fixed = false;
   const u64 page = kUserCodeAt;
-  m.load({0xff, 0xc0, 0xc3}, page);                     // inc eax; ret
-  m.load({0xff, 0xc8, 0xc3}, page + kPageSize);         // dec eax; ret
+  m.load({0xff, 0xc0, 0xc3}, page);              // inc eax; ret
+  m.load({0xff, 0xc8, 0xc3}, page + kPageSize);  // dec eax; ret
   // again: call rdi; dec ecx; jnz again; mov cr3, rsi; call rdi; call rdi; hlt
   m.load({0xff, 0xd7, 0xff, 0xc9, 0x75, 0xfa, 0x0f, 0x22, 0xde, 0xff, 0xd7, 0xff, 0xd7, 0xf4});
   m.c.r[kRdi] = page;

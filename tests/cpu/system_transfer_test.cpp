@@ -61,10 +61,8 @@ TEST(SystemTransfer, system_calls_that_are_not_set_up_fault) {
     Raised raised;
   };
   const Case cases[] = {
-      {{0x0f, 0x05}, 3, false, 0, kUd},
-      {{0x48, 0x0f, 0x07}, 0, false, 0, kUd},
-      {{0x48, 0x0f, 0x07}, 3, true, 0, kGp0},
-      {{0x48, 0x0f, 0x07}, 0, true, u64{1} << 47, kGp0},
+      {{0x0f, 0x05}, 3, false, 0, kUd},       {{0x48, 0x0f, 0x07}, 0, false, 0, kUd},
+      {{0x48, 0x0f, 0x07}, 3, true, 0, kGp0}, {{0x48, 0x0f, 0x07}, 0, true, u64{1} << 47, kGp0},
       {{0x0f, 0x07}, 0, true, 0, kGp0},  // to compatibility mode
       {{0x0f, 0x34}, 3, true, 0, kGp0},  // SYSENTER_CS is null
       {{0x48, 0x0f, 0x35}, 0, true, 0, kGp0},

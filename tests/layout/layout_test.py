@@ -1,8 +1,8 @@
 """Holds the layout: who may include whom, and what a model's header begins with.
 
 sim/base <- models/* <- sim/{load,user,board,perfdata,replay} <- sim/machine <- apps, bindings, benchmarks,
-tests, with the SystemC side (sim/kernel and *_module.*) known only to itself, sim/machine, benchmarks, tests and
-examples, which show the modules without a machine.
+tests, with the SystemC side (sim/kernel and *_module.*) known only to itself, sim/machine, benchmarks, tests
+and examples, which show the modules without a machine.
 """
 
 import re

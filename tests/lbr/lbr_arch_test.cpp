@@ -9,11 +9,11 @@ namespace {
 
 using Froms = std::vector<u64>;
 
-constexpr BranchKind kKinds[] = {
-    BranchKind::kJcc,     BranchKind::kRelJmp,  BranchKind::kIndJmp,    BranchKind::kRelCall,
-    BranchKind::kIndCall, BranchKind::kRet,     BranchKind::kFar,       BranchKind::kSyscall,
-    BranchKind::kSysret,  BranchKind::kIret,    BranchKind::kSoftInt,   BranchKind::kException,
-    BranchKind::kInterrupt};
+constexpr BranchKind kKinds[] = {BranchKind::kJcc,      BranchKind::kRelJmp,  BranchKind::kIndJmp,
+                                 BranchKind::kRelCall,  BranchKind::kIndCall, BranchKind::kRet,
+                                 BranchKind::kFar,      BranchKind::kSyscall, BranchKind::kSysret,
+                                 BranchKind::kIret,     BranchKind::kSoftInt, BranchKind::kException,
+                                 BranchKind::kInterrupt};
 
 // Rows: lbr-2-arch-ctl, lbr-2-arch-ctl-gp, lbr-2-cpuid-1ch-ebx
 TEST(ArchLbr, ctl_takes_the_bits_whose_feature_the_part_has) {
@@ -94,12 +94,10 @@ TEST(ArchLbr, info_holds_what_the_part_has) {
     u32 counters;
     u64 bits;
   };
-  const Row rows[] = {{true, true, true, 0, 0xff00'0000'0000'ffff},
-                      {true, true, true, 0xf, 0xff00'00ff'0000'ffff},
-                      {true, true, true, 0x5, 0xff00'0033'0000'ffff},
-                      {false, true, true, 0, 0x7f00'0000'0000'ffff},
-                      {true, false, true, 0, 0xef00'0000'0000'0000},
-                      {true, true, false, 0, 0xf000'0000'0000'ffff}};
+  const Row rows[] = {
+      {true, true, true, 0, 0xff00'0000'0000'ffff},   {true, true, true, 0xf, 0xff00'00ff'0000'ffff},
+      {true, true, true, 0x5, 0xff00'0033'0000'ffff}, {false, true, true, 0, 0x7f00'0000'0000'ffff},
+      {true, false, true, 0, 0xef00'0000'0000'0000},  {true, true, false, 0, 0xf000'0000'0000'ffff}};
   for (const Row& row : rows) {
     LbrParams part = arch_part(row.counters);
     part.arch.mispredicted = row.mispredicted;

@@ -79,16 +79,18 @@ std::vector<Register> legacy_registers(const LbrParams& p) {
 std::vector<Register> arch_registers(const LbrParams& p) {
   const auto address = [=](unsigned bit) { return address_bit(p, bit); };
   const auto flags = [](unsigned bit) { return bit >= 56 && bit != 60 ? Bit::kKeeps : Bit::kIgnored; };
-  return {{0x14ce, 1, [](unsigned bit) { return (0x7f'000fu >> bit & 1) != 0 && bit < 23 ? Bit::kKeeps
-                                                                                          : Bit::kFaults; }},
-          {0x1500, 32, address},
-          {0x1600, 32, address},
-          {0x1200, 32, [=](unsigned bit) {
-             const bool events = bit >= 32 && bit < 40 && (p.arch.event_log_counters >> ((bit - 32) / 2) & 1);
-             return bit < 16 || bit >= 56 || events ? Bit::kKeeps : Bit::kIgnored;
-           }},
-          {0x1dd, 2, address},
-          {0x1e0, 1, flags}};
+  return {
+      {0x14ce, 1,
+       [](unsigned bit) { return (0x7f'000fu >> bit & 1) != 0 && bit < 23 ? Bit::kKeeps : Bit::kFaults; }},
+      {0x1500, 32, address},
+      {0x1600, 32, address},
+      {0x1200, 32,
+       [=](unsigned bit) {
+         const bool events = bit >= 32 && bit < 40 && (p.arch.event_log_counters >> ((bit - 32) / 2) & 1);
+         return bit < 16 || bit >= 56 || events ? Bit::kKeeps : Bit::kIgnored;
+       }},
+      {0x1dd, 2, address},
+      {0x1e0, 1, flags}};
 }
 
 std::vector<Register> registers(const LbrParams& p) {
@@ -219,8 +221,8 @@ TEST(LbrMsr, save_and_restore_as_an_operating_system_does_keeps_the_stack) {
   for (const auto& [name, lbr] : parts()) {
     Probe p(lbr);
     for (int n = 0; n < 45; ++n) {
-      RetiredBranch b = branch(rng.below(u64{1} << 31) | 1, rng.below(u64{1} << 31),
-                               static_cast<u64>(n) * 7, BranchKind::kRet);
+      RetiredBranch b = branch(rng.below(u64{1} << 31) | 1, rng.below(u64{1} << 31), static_cast<u64>(n) * 7,
+                               BranchKind::kRet);
       b.mispredicted = rng.chance(1, 2);
       p.lbr.push(b);
     }

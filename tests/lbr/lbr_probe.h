@@ -43,7 +43,12 @@ inline LbrParams arch_part(u32 event_log_counters = 0) {
 
 inline RetiredBranch branch(u64 from, u64 to, u64 time, BranchKind kind = BranchKind::kJcc, u8 cpl_from = 3,
                             u8 cpl_to = 3) {
-  return {.from = from, .to = to, .time = time, .kind = kind, .length = 2, .cpl_from = cpl_from,
+  return {.from = from,
+          .to = to,
+          .time = time,
+          .kind = kind,
+          .length = 2,
+          .cpl_from = cpl_from,
           .cpl_to = cpl_to};
 }
 

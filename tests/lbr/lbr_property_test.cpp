@@ -54,9 +54,7 @@ class Pair {
   }
 
  private:
-  u64 address() {
-    return rng_.below(u64{1} << 47) | 1 | (rng_.chance(1, 3) ? 0xffff'8000'0000'0000 : 0);
-  }
+  u64 address() { return rng_.below(u64{1} << 47) | 1 | (rng_.chance(1, 3) ? 0xffff'8000'0000'0000 : 0); }
 
   void branch() {
     const u64 r = rng_();

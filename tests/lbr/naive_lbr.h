@@ -17,8 +17,7 @@ struct NaiveLbr {
     bool valid = false, mispredicted = false, in_tx = false, abort = false;
   };
 
-  explicit NaiveLbr(const LbrParams& part)
-      : p(part), arch(part.format == LbrFormat::kNone), r(part.depth) {}
+  explicit NaiveLbr(const LbrParams& part) : p(part), arch(part.format == LbrFormat::kNone), r(part.depth) {}
 
   const LbrParams p;
   const bool arch;

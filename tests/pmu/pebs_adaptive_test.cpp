@@ -90,9 +90,9 @@ TEST(PebsAdaptive, lbr_entries_that_the_part_does_not_have_are_zero) {
 TEST(PebsAdaptive, counter_group_has_the_counters_of_both_masks_and_the_metrics) {
   const u64 masks = u64{0x0009} << 32 | u64{0x05} << 48;
   const Words counters = {{0x20, "masks", 0x0000'0005'0000'0009}, {0x28, "metrics", 3},
-                          {0x30, "PMC0", kSample.gp[0]},         {0x38, "PMC3", kSample.gp[3]},
-                          {0x40, "fixed 0", kSample.fixed[0]},   {0x48, "fixed 2", kSample.fixed[2]},
-                          {0x50, "slots", kSample.fixed[3]},     {0x58, "metrics", kSample.metrics}};
+                          {0x30, "PMC0", kSample.gp[0]},          {0x38, "PMC3", kSample.gp[3]},
+                          {0x40, "fixed 0", kSample.fixed[0]},    {0x48, "fixed 2", kSample.fixed[2]},
+                          {0x50, "slots", kSample.fixed[3]},      {0x58, "metrics", kSample.metrics}};
   expect_record({.format = 6}, masks | 0x30, basic(0x30, 0x60, 0, kSample) + counters);
 
   Words no_metrics(counters.begin(), counters.end() - 2);

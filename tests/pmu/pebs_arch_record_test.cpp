@@ -35,14 +35,18 @@ Words basic() {
 }
 
 Words aux(std::size_t at) {
-  return {{at + 0x00, "address", kSample.data_address}, {at + 0x08, "reserved", 0},
-          {at + 0x10, "reserved", 0},                   {at + 0x18, "reserved", 0},
-          {at + 0x20, "reserved", 0},                   {at + 0x28, "auxiliary", kSample.data_source},
-          {at + 0x30, "latencies", 0x0567'0000'1234},   {at + 0x38, "TSX", kSample.tx}};
+  return {{at + 0x00, "address", kSample.data_address},
+          {at + 0x08, "reserved", 0},
+          {at + 0x10, "reserved", 0},
+          {at + 0x18, "reserved", 0},
+          {at + 0x20, "reserved", 0},
+          {at + 0x28, "auxiliary", kSample.data_source},
+          {at + 0x30, "latencies", 0x0567'0000'1234},
+          {at + 0x38, "TSX", kSample.tx}};
 }
 
 Words lbr_header(std::size_t at) {
-  return {{at + 0x00, "reserved", 0},      {at + 0x08, "LBR_CTL", 0x7f},     {at + 0x10, "LBR_DEPTH", 12},
+  return {{at + 0x00, "reserved", 0},      {at + 0x08, "LBR_CTL", 0x7f},  {at + 0x10, "LBR_DEPTH", 12},
           {at + 0x18, "LER_FROM", 0x1111}, {at + 0x20, "LER_TO", 0x2222}, {at + 0x28, "LER_INFO", 0x3333}};
 }
 
@@ -73,8 +77,8 @@ TEST(PebsArchRecord, gpr_group_ends_with_the_shadow_stack_pointer) {
 // Rows: pebs-6.6-vectors
 TEST(PebsArchRecord, vector_group_has_a_header_of_its_own) {
   const Words head = {{0x40, "components", 2}, {0x48, "reserved", 0}};
-  expect_record(kBasic | kXmm,
-                header(kBasic | kXmm, 0x150) + basic() + head + test::xmm_words(0x50, kSample), 0x150);
+  expect_record(kBasic | kXmm, header(kBasic | kXmm, 0x150) + basic() + head + test::xmm_words(0x50, kSample),
+                0x150);
 }
 
 // Rows: pebs-6.6-lbr
@@ -95,9 +99,9 @@ TEST(PebsArchRecord, lbr_group_has_eight_sixteen_or_as_many_entries_as_there_are
 TEST(PebsArchRecord, counter_group_has_the_allowed_counters_and_pads_to_sixteen_bytes) {
   constexpr u64 kGroup = u64{0xf} << 35;
   const Words counters = {{0x40, "masks", 0x0000'0008'0000'0005}, {0x48, "metrics", 3},
-                          {0x50, "PMC0", kSample.gp[0]},         {0x58, "PMC2", kSample.gp[2]},
-                          {0x60, "fixed 3", kSample.fixed[3]},   {0x68, "slots", kSample.fixed[3]},
-                          {0x70, "metrics", kSample.metrics},    {0x78, "padding", 0}};
+                          {0x50, "PMC0", kSample.gp[0]},          {0x58, "PMC2", kSample.gp[2]},
+                          {0x60, "fixed 3", kSample.fixed[3]},    {0x68, "slots", kSample.fixed[3]},
+                          {0x70, "metrics", kSample.metrics},     {0x78, "padding", 0}};
   expect_record(kBasic | kGroup, header(kBasic | kGroup, 0x80) + basic() + counters, 0x80);
 }
 

@@ -46,9 +46,8 @@ TEST(PebsBts, each_moves_its_own_index_only) {
 
   EXPECT_EQ(s.memory.word(kDs + 0x08), kTraced + 24);
   EXPECT_EQ(s.memory.word(kDs + 0x28), kBuffer + 200);
-  const u64 others[][2] = {{0x00, kTraced},      {0x10, kTraced + 48}, {0x18, kTraced + 24},
-                           {0x20, kBuffer},      {0x30, kBuffer + 8 * 200},
-                           {0x38, kBuffer + 8 * 200}};
+  const u64 others[][2] = {{0x00, kTraced}, {0x10, kTraced + 48},      {0x18, kTraced + 24},
+                           {0x20, kBuffer}, {0x30, kBuffer + 8 * 200}, {0x38, kBuffer + 8 * 200}};
   for (const auto& [offset, value] : others) EXPECT_EQ(s.memory.word(kDs + offset), value) << offset;
 }
 

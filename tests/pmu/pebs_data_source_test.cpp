@@ -64,11 +64,8 @@ TEST(PebsDataSource, skylake_gives_8_and_9_to_the_fourth_level_and_moves_remote_
 
 // Rows: pebs-6.7-flags
 TEST(PebsDataSource, flags_exist_from_sandy_bridge_and_blocks_from_golden_cove) {
-  const DataSource all = {.origin = kL2,
-                          .stlb_miss = true,
-                          .locked = true,
-                          .data_blocked = true,
-                          .address_blocked = true};
+  const DataSource all = {
+      .origin = kL2, .stlb_miss = true, .locked = true, .data_blocked = true, .address_blocked = true};
 
   EXPECT_EQ(encode_load(Code::kNehalem, all), 0x3u);
   EXPECT_EQ(encode_load(Code::kSandyBridge, all), 0x33u);

@@ -31,12 +31,12 @@ inline void expect_words(std::span<const u8> record, const Words& words, std::si
 
 /// RFLAGS to R15 of formats 0-3.
 inline Words fixed_registers(const PebsSample& s) {
-  return {{0x00, "RFLAGS", s.rflags}, {0x08, "RIP", s.rip},       {0x10, "RAX", s.gpr[0]},
-          {0x18, "RBX", s.gpr[3]},    {0x20, "RCX", s.gpr[1]},    {0x28, "RDX", s.gpr[2]},
-          {0x30, "RSI", s.gpr[6]},    {0x38, "RDI", s.gpr[7]},    {0x40, "RBP", s.gpr[5]},
-          {0x48, "RSP", s.gpr[4]},    {0x50, "R8", s.gpr[8]},     {0x58, "R9", s.gpr[9]},
-          {0x60, "R10", s.gpr[10]},   {0x68, "R11", s.gpr[11]},   {0x70, "R12", s.gpr[12]},
-          {0x78, "R13", s.gpr[13]},   {0x80, "R14", s.gpr[14]},   {0x88, "R15", s.gpr[15]}};
+  return {{0x00, "RFLAGS", s.rflags}, {0x08, "RIP", s.rip},     {0x10, "RAX", s.gpr[0]},
+          {0x18, "RBX", s.gpr[3]},    {0x20, "RCX", s.gpr[1]},  {0x28, "RDX", s.gpr[2]},
+          {0x30, "RSI", s.gpr[6]},    {0x38, "RDI", s.gpr[7]},  {0x40, "RBP", s.gpr[5]},
+          {0x48, "RSP", s.gpr[4]},    {0x50, "R8", s.gpr[8]},   {0x58, "R9", s.gpr[9]},
+          {0x60, "R10", s.gpr[10]},   {0x68, "R11", s.gpr[11]}, {0x70, "R12", s.gpr[12]},
+          {0x78, "R13", s.gpr[13]},   {0x80, "R14", s.gpr[14]}, {0x88, "R15", s.gpr[15]}};
 }
 
 /// The general-register group of adaptive and architectural records, `at` its offset.

@@ -52,7 +52,7 @@ TEST(PebsMsr, each_bit_of_each_register_is_there_or_faults) {
       const u64 value = u64{1} << n;
       // Bit 62 alone would be the reserved output 10b.
       const bool output_10b = r.index == 0x3f1 && n == 62 && (r.writable & value) != 0;
-      const MsrFault expected = output_10b                    ? MsrFault::kValue
+      const MsrFault expected = output_10b                  ? MsrFault::kValue
                                 : (r.writable & value) != 0 ? MsrFault::kNone
                                                             : MsrFault::kReserved;
       EXPECT_EQ(p.bus.write(r.index, value), expected) << n;
@@ -71,7 +71,7 @@ TEST(PebsMsr, registers_a_part_does_not_have_do_not_exist) {
   const struct {
     PmuParams params;
     u32 index;
-  } absent[] = {{test::skylake(), 0x3f2},  {test::haswell(), 0x3f7}, {test::icelake(), 0x3f4},
+  } absent[] = {{test::skylake(), 0x3f2},  {test::haswell(), 0x3f7},  {test::icelake(), 0x3f4},
                 {test::icelake(), 0x3f5},  {test::icelake(), 0x14c1}, {traced(), 0x14c9},
                 {test::icelake(), 0x1309}, {traced(), 0x130d},        {test::icelake(), 0x1903}};
   for (const auto& a : absent) {

@@ -106,7 +106,8 @@ const Insn* pushf(Cpu& c, const Insn* i) {
     return trap(c, i);
   return next<V>(c, i);
 }
-/// A change of IF or TF is cpu::System's where there is one. IOPL changes only at CPL 0, IF only where CPL <= IOPL; VIF, VIP and VM never here.
+/// A change of IF or TF is cpu::System's where there is one. IOPL changes only at CPL 0, IF only where CPL <=
+/// IOPL; VIF, VIP and VM never here.
 template <class V, class T>
 const Insn* popf(Cpu& c, const Insn* i) {
   const u8* p = load_ptr<T>(c, c.r[kRsp]);

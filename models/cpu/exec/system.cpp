@@ -166,11 +166,9 @@ const Insn* mov_to_segment(Cpu& c, const Insn* i) {
 template <Op op>
 Op bind_system(const Shape& s, Insn& insn) {
   const bool memory = s.kind(0) == Kind::kMem || s.kind(1) == Kind::kMem;
-  insn.r2 = SystemForm{.size = s.size,
-                       .memory = memory,
-                       .addr32 = s.address_size == 4,
-                       .rep = s.rep || s.repne}
-                .pack();
+  insn.r2 =
+      SystemForm{.size = s.size, .memory = memory, .addr32 = s.address_size == 4, .rep = s.rep || s.repne}
+          .pack();
   return op;
 }
 /// IN and OUT: the port is an immediate or DX.
