@@ -35,6 +35,7 @@ void add_bare_options(po::options_description& options) {
        "stop after that many instructions")  //
       ("memory", po::value<std::string>()->value_name("SIZE"),
        "RAM from address 0, in bytes or with K, M, G (default: 128M)")   //
+      ("vmx", "the processor has VMX")                                   //
       ("lbr", "print the last-branch records at the end, newest first")  //
       ("msrs-at-end", "print every model-specific register at the end");
   add_help_option(options);
@@ -50,6 +51,7 @@ BareConfig bare_config(const Arguments& arguments) {
   config.overrides = machine.overrides;
   config.image = arguments.words()[0];
   if (arguments.has("memory")) config.memory_bytes = parse_size("--memory", arguments.text("memory"));
+  config.vmx = arguments.has("vmx");
   return config;
 }
 

@@ -97,7 +97,8 @@ constexpr Check kHostChecks[] = {
      [](V e) {
        constexpr u64 kLong = 0x500;
        const u64 efer = e[Field::kHostEfer];
-       return (e.exit & exit_ctl::kLoadEfer) != 0 && ((efer & ~e.limits.efer) != 0 || (efer & kLong) != kLong);
+       return (e.exit & exit_ctl::kLoadEfer) != 0 &&
+              ((efer & ~e.limits.efer) != 0 || (efer & kLong) != kLong);
      }},
     {"host selectors have RPL 0 and are of the GDT", kHostSegments,
      [](V e) {

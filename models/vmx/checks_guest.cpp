@@ -174,8 +174,9 @@ constexpr Check kGuestChecks[] = {
     {"a halted guest is given only interrupts, NMIs, #DB and #MC", kOther,
      [](V e) {
        if (!e.injects() || e[Field::kGuestActivity] != kHlt) return false;
-       const bool wakes = e.event_type() == VmxEventType::kInterrupt || e.event_type() == VmxEventType::kNmi ||
-                          (e.event_type() == VmxEventType::kException &&
+       const VmxEventType type_of = e.event_type();
+       const bool wakes = type_of == VmxEventType::kInterrupt || type_of == VmxEventType::kNmi ||
+                          (type_of == VmxEventType::kException &&
                            (e.event_vector() == 1 || e.event_vector() == 18));
        return !wakes;
      }},

@@ -1,8 +1,8 @@
 #pragma once
 // The VMX controls that this processor offers, as a table, and what follows from it: the capability MSRs.
 //
-// Modelled: every control below. Not offered: secondary controls (EPT, VPID, unrestricted guest, RDTSCP in the
-// guest, ...), the preemption timer, posted interrupts, the TPR shadow, TSC offsetting, MONITOR, MWAIT and
+// Modelled: every control below. Not offered: secondary controls (EPT, VPID, unrestricted guest, RDTSCP in
+// the guest, ...), the preemption timer, posted interrupts, the TPR shadow, TSC offsetting, MONITOR, MWAIT and
 // PAUSE exiting, 32-bit guests and hosts (their controls must be 1). Source: SDM vol. 3D, appendix "VMX
 // Capability Reporting Facility"; vol. 3C, "VM-Execution Control Fields" and the sections behind it.
 #include <span>
@@ -59,7 +59,9 @@ struct ControlDef {
 /// Bits that must be 1 and bits that may be 1.
 struct Allowed {
   u32 ones = 0, may = 0;
-  [[nodiscard]] constexpr bool accepts(u32 value) const { return (ones & ~value) == 0 && (value & ~may) == 0; }
+  [[nodiscard]] constexpr bool accepts(u32 value) const {
+    return (ones & ~value) == 0 && (value & ~may) == 0;
+  }
   /// As the capability MSR shows it.
   [[nodiscard]] constexpr u64 msr() const { return u64{may} << 32 | ones; }
 };

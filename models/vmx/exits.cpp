@@ -139,7 +139,8 @@ constexpr ListRule kLists[] = {
      [](u32 index, u32) { return index == 0xc0000100 || index == 0xc0000101; }},
     {"registers of the x2APIC are not in a list", true, true,
      [](u32 index, u32) { return index >> 8 == 8; }},
-    {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", true, false, [](u32 index, u32) { return index == 0x9b; }},
+    {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", true, false,
+     [](u32 index, u32) { return index == 0x9b; }},
     {"IA32_SMBASE is not stored outside SMM", false, true, [](u32 index, u32) { return index == 0x9e; }},
     {"reserved bits of an entry are 0", true, true, [](u32, u32 reserved) { return reserved != 0; }},
 };
@@ -150,9 +151,9 @@ std::span<const InsnRule> instruction_rules() {
   return kInstructions;
 }
 const InsnRule* instruction_rule(const InsnView& view) {
-  const auto* const row = std::find_if(std::begin(kInstructions), std::end(kInstructions), [&](const auto& r) {
-    return r.what == view.insn.what && r.exits(view);
-  });
+  const auto* const row =
+      std::find_if(std::begin(kInstructions), std::end(kInstructions),
+                   [&](const InsnRule& r) { return r.what == view.insn.what && r.exits(view); });
   return row == std::end(kInstructions) ? nullptr : row;
 }
 
@@ -235,7 +236,8 @@ std::span<const EventRule> event_rules() {
 const EventRule& event_rule(const VmxEvent& event) {
   const auto* const row = std::find_if(std::begin(kEvents), std::end(kEvents),
                                        [&](const EventRule& r) { return r.concerns(event); });
-  LASTBRANCH_ASSERT(row != std::end(kEvents), "no rule for an event of type {}", static_cast<int>(event.type));
+  LASTBRANCH_ASSERT(row != std::end(kEvents), "no rule for an event of type {}",
+                    static_cast<int>(event.type));
   return *row;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// What leaves VMX non-root operation, as tables: one row per rule. Of the rows for an instruction's group, the
-// first that applies decides; none: it executes.
+// What leaves VMX non-root operation, as tables: one row per rule. Of the rows for an instruction's group,
+// the first that applies decides; none: it executes.
 // Source: SDM vol. 3C, "VMX Non-Root Operation": "Instructions That Cause VM Exits", "Other Causes of VM
 // Exits"; "Control of MSR access", "VM-Execution Control Fields".
 #include "models/vmx/vmx.h"

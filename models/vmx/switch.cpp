@@ -8,8 +8,8 @@
 namespace lastbranch::vmx {
 namespace {
 
-constexpr u32 kSysenterCs = 0x174, kSysenterEsp = 0x175, kSysenterEip = 0x176, kDebugctl = 0x1d9, kPat = 0x277,
-              kPerfGlobalCtrl = 0x38f, kLbrCtl = 0x14ce;
+constexpr u32 kSysenterCs = 0x174, kSysenterEsp = 0x175, kSysenterEip = 0x176, kDebugctl = 0x1d9,
+              kPat = 0x277, kPerfGlobalCtrl = 0x38f, kLbrCtl = 0x14ce;
 constexpr u64 kDr7Reset = 0x400;
 constexpr u32 kValid = 1u << 31, kHasError = 1u << 11;
 constexpr u64 kLong = 0x500;  // EFER.LME and LMA

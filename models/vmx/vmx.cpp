@@ -176,7 +176,8 @@ bool Vmx::event(const VmxEvent& event, const VmxEvent* first) {
   const EventRule& rule = event_rule(event);
   if (!rule.exits({vmcs(), event})) return false;
   decided_ = rule.rule;
-  const bool software = event.type == VmxEventType::kPrivileged || event.type == VmxEventType::kSoftwareException;
+  const bool software =
+      event.type == VmxEventType::kPrivileged || event.type == VmxEventType::kSoftwareException;
   const bool details = event.type == VmxEventType::kException &&
                        (event.vector == static_cast<u8>(Vector::kPF) ||
                         event.vector == static_cast<u8>(Vector::kDB));

@@ -1,9 +1,9 @@
 #pragma once
 // VMX of one logical processor: VMX operation, the instructions, VM entries and VM exits.
 //
-// Modelled: what fields.h and controls.h list; entry checks, instruction and event exits and MSR lists as rule
-// tables, one row per rule in the manual's order; the last-branch rules of entry and exit. The ring of records
-// is the processor's only one: IA32_DEBUGCTL decides on which side it records. Not modelled: 32-bit and
+// Modelled: what fields.h and controls.h list; entry checks, instruction and event exits and MSR lists as
+// rule tables, one row per rule in the manual's order; the last-branch rules of entry and exit. The ring of
+// records is the processor's only one: IA32_DEBUGCTL decides on which side it records. Not modelled: 32-bit and
 // unrestricted guests, guest-physical memory other than physical memory, SMM and the dual-monitor treatment,
 // pending MTF. A VM entry or exit is no record unless the options say so: the manual does not mention one.
 // Sources: SDM vol. 3C, "Virtual Machine Control Structures", "VMX Non-Root Operation", "VM Entries",

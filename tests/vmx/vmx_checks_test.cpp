@@ -85,7 +85,9 @@ const std::vector<Case> kControlCases = {
 };
 
 const std::vector<Case> kHostCases = {
-    {"host CR0 has the bits that VMX operation fixes", {{F::kHostCr0, 0x80000013}}, {{F::kHostCr0, 0x80000021}}},
+    {"host CR0 has the bits that VMX operation fixes",
+     {{F::kHostCr0, 0x80000013}},
+     {{F::kHostCr0, 0x80000021}}},
     {"host CR4 has the bits that VMX operation fixes", {{F::kHostCr4, 0x6b0}}, {{F::kHostCr4, 0x2020}}},
     {"host CR3 is a physical address", {{F::kHostCr3, kHigh}}, {{F::kHostCr3, kHigh - 4096}}},
     {"host IA32_SYSENTER_ESP and EIP are canonical",
@@ -178,7 +180,9 @@ const std::vector<Case> kGuestCases = {
      {{limit(kVmxDs), 0xfffff000}, {rights(kVmxDs), 0x10000}}},
     {"TR is a present, usable, busy 64-bit TSS", {{rights(kVmxTr), 0x89}}, {{limit(kVmxTr), 0xff}}},
     {"a usable LDTR is a present LDT", {{rights(kVmxLdtr), 0x83}}, {{rights(kVmxLdtr), 0x10083}}},
-    {"GDTR and IDTR bases are canonical", {{F::kGuestIdtrBase, kNotCanonical}}, {{F::kGuestIdtrBase, ~u64{0}}}},
+    {"GDTR and IDTR bases are canonical",
+     {{F::kGuestIdtrBase, kNotCanonical}},
+     {{F::kGuestIdtrBase, ~u64{0}}}},
     {"GDTR and IDTR limits have 16 bits", {{F::kGuestGdtrLimit, 0x10000}}, {{F::kGuestGdtrLimit, 0xffff}}},
     {"RIP is canonical", {{F::kGuestRip, kNotCanonical}}, {{F::kGuestRip, ~u64{0}}}},
     {"reserved bits of RFLAGS are as they have to be, VM is 0",

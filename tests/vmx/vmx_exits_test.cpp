@@ -56,8 +56,10 @@ const std::vector<InsnCase> kInsnCases = {
     {"WRMSR exits for registers that no bitmap covers", msr(S::kWrmsr, 0xc0002000), {kBitmaps}, 0,
      msr(S::kWrmsr, 0xc0001fff)},
     {"WRMSR exits by its bit", msr(S::kWrmsr, 9), {kBitmaps}, kMsrBitmapAt + 2048 + 1, msr(S::kRdmsr, 9)},
-    {"RDPMC exits by RDPMC exiting", plain(S::kRdpmc), {control(proc::kRdpmc)}, 0, plain(S::kRdpmc), {kNothing}},
-    {"RDTSC exits by RDTSC exiting", plain(S::kRdtsc), {control(proc::kRdtsc)}, 0, plain(S::kRdtsc), {kNothing}},
+    {"RDPMC exits by RDPMC exiting", plain(S::kRdpmc), {control(proc::kRdpmc)}, 0, plain(S::kRdpmc),
+     {kNothing}},
+    {"RDTSC exits by RDTSC exiting", plain(S::kRdtsc), {control(proc::kRdtsc)}, 0, plain(S::kRdtsc),
+     {kNothing}},
     {"HLT exits by HLT exiting", plain(S::kHlt), {control(proc::kHlt)}, 0, plain(S::kHlt), {kNothing}},
     {"INVLPG exits by INVLPG exiting", plain(S::kInvlpg), {control(proc::kInvlpg)}, 0, plain(S::kInvlpg),
      {kNothing}},
@@ -148,7 +150,9 @@ TEST(VmxExits, describe_the_instruction_in_the_qualification) {
       {{.what = S::kInvlpg, .value = 0x123456789000}, 0x123456789000},
       {{.what = S::kRdmsr, .value = 0x1d9}, 0},
   };
-  for (const auto& row : rows) EXPECT_EQ(qualification(row.insn), row.expected) << static_cast<int>(row.insn.what);
+  for (const auto& row : rows) {
+    EXPECT_EQ(qualification(row.insn), row.expected) << static_cast<int>(row.insn.what);
+  }
 }
 
 TEST(VmxExits, keep_the_bits_of_control_registers_that_the_hypervisor_owns) {
@@ -183,7 +187,8 @@ const std::vector<EventCase> kEventCases = {
      {{F::kPfMask, 2}, {F::kPfMatch, 0}}, {{F::kPfMask, 2}, {F::kPfMatch, 2}}},
     {"another exception exits by its bit", {.vector = 6}, {{F::kExceptionBitmap, 1 << 6}},
      {{F::kExceptionBitmap, 1 << 7}}},
-    {"INT n does not exit", {.type = T::kSoftwareInterrupt, .vector = 6}, {}, {{F::kExceptionBitmap, 0xffffffff}}},
+    {"INT n does not exit", {.type = T::kSoftwareInterrupt, .vector = 6}, {},
+     {{F::kExceptionBitmap, 0xffffffff}}},
 };
 
 TEST(VmxExits, decide_by_the_rule_of_the_event) {
@@ -212,7 +217,8 @@ TEST(VmxExits, match_the_error_code_of_a_page_fault) {
               {false, 0, 0, false}, {false, 2, 0, true}, {false, 2, 2, false}, {false, 0, 1, true}};
   for (const auto& row : rows) {
     World world;
-    apply(world, {{F::kExceptionBitmap, row.bit ? 1u << 14 : 0u}, {F::kPfMask, row.mask}, {F::kPfMatch, row.match}});
+    apply(world,
+          {{F::kExceptionBitmap, row.bit ? 1u << 14 : 0u}, {F::kPfMask, row.mask}, {F::kPfMatch, row.match}});
     EXPECT_EQ(event_rule(kPageFault).exits({world.vmcs(), kPageFault}), row.exits)
         << row.bit << ' ' << row.mask << ' ' << row.match;
   }

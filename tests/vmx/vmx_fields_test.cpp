@@ -14,8 +14,9 @@ TEST(VmxFields, are_written_and_read_by_encoding) {
   World world;
   for (const FieldDef& f : fields()) {
     if (f.kind() == FieldKind::kReadOnly) continue;
-    EXPECT_EQ(world.vmx.execute(VmxOp::kVmwrite, f.encoding, 0x1122334455667788).how, How::kSucceed) << f.name;
-    EXPECT_EQ(world.vmx.execute(VmxOp::kVmread, f.encoding, 0).value, 0x1122334455667788 & f.mask()) << f.name;
+    constexpr u64 kValue = 0x1122334455667788;
+    EXPECT_EQ(world.vmx.execute(VmxOp::kVmwrite, f.encoding, kValue).how, How::kSucceed) << f.name;
+    EXPECT_EQ(world.vmx.execute(VmxOp::kVmread, f.encoding, 0).value, kValue & f.mask()) << f.name;
     if (!f.has_high()) {
       EXPECT_EQ(world.vmx.execute(VmxOp::kVmread, f.encoding + 1, 0).how, How::kFailValid) << f.name;
       continue;
@@ -112,8 +113,10 @@ TEST(VmxControls, are_accepted_exactly_as_reported) {
 
 TEST(VmxControls, come_with_what_the_part_has) {
   const auto may = [](Word word, const Features& f) { return allowed(word, f).may; };
-  const Features none{.perf_global_ctrl = false, .arch_lbr = false}, all{.perf_global_ctrl = true, .arch_lbr = true};
-  EXPECT_EQ(may(Word::kExit, all) & ~may(Word::kExit, none), exit_ctl::kLoadPerfGlobalCtrl | exit_ctl::kClearLbrCtl);
+  const Features none{.perf_global_ctrl = false, .arch_lbr = false};
+  const Features all{.perf_global_ctrl = true, .arch_lbr = true};
+  EXPECT_EQ(may(Word::kExit, all) & ~may(Word::kExit, none),
+            exit_ctl::kLoadPerfGlobalCtrl | exit_ctl::kClearLbrCtl);
   EXPECT_EQ(may(Word::kEntry, all) & ~may(Word::kEntry, none),
             entry_ctl::kLoadPerfGlobalCtrl | entry_ctl::kLoadLbrCtl);
 }

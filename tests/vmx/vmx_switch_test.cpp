@@ -25,10 +25,11 @@ struct Load {
 TEST(VmxEntry, loads_registers_by_their_control) {
   const Load rows[] = {
       {"load debug controls", F::kEntryControls, entry_ctl::kLoadDebug, F::kGuestDebugctl, kDebugctl, 0x801},
-      {"load IA32_PERF_GLOBAL_CTRL", F::kEntryControls, entry_ctl::kLoadPerfGlobalCtrl, F::kGuestPerfGlobalCtrl,
-       kPerfGlobalCtrl, 3},
+      {"load IA32_PERF_GLOBAL_CTRL", F::kEntryControls, entry_ctl::kLoadPerfGlobalCtrl,
+       F::kGuestPerfGlobalCtrl, kPerfGlobalCtrl, 3},
       {"load IA32_PAT", F::kEntryControls, entry_ctl::kLoadPat, F::kGuestPat, kPat, 6},
-      {"load guest IA32_LBR_CTL", F::kEntryControls, entry_ctl::kLoadLbrCtl, F::kGuestLbrCtl, kLbrCtl, 0x10003},
+      {"load guest IA32_LBR_CTL", F::kEntryControls, entry_ctl::kLoadLbrCtl, F::kGuestLbrCtl, kLbrCtl,
+       0x10003},
   };
   for (const Load& row : rows) {
     for (const bool on : {false, true}) {
@@ -204,7 +205,8 @@ void put_list(World& world, Field address, Field count, const std::vector<ListEn
 
 TEST(VmxLists, load_on_entry_until_one_is_refused) {
   World world;
-  put_list(world, F::kEntryMsrLoad, F::kEntryMsrLoadCount, {{kLstar, 5}, {kDebugctl, u64{1} << 40}, {kLstar, 6}});
+  put_list(world, F::kEntryMsrLoad, F::kEntryMsrLoadCount,
+           {{kLstar, 5}, {kDebugctl, u64{1} << 40}, {kLstar, 6}});
   world.launch();
   EXPECT_EQ(world.get(F::kExitReason), 0x80000022u);
   EXPECT_EQ(world.get(F::kExitQualification), 2u);

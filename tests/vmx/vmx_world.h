@@ -114,7 +114,8 @@ struct World {
     set(Field::kGuestDr7, 0x400);
     for (unsigned n = 0; n < 8; ++n) {
       set(nth(Field::kGuestEsLimit, n), 0xffffffff);
-      set(nth(Field::kGuestEsRights, n), n == kVmxCs ? 0xa09b : n == kVmxTr ? 0x8b : n == kVmxLdtr ? 0x82 : 0xc093);
+      const u32 rights = n == kVmxCs ? 0xa09b : n == kVmxTr ? 0x8b : n == kVmxLdtr ? 0x82 : 0xc093;
+      set(nth(Field::kGuestEsRights, n), rights);
       set(nth(Field::kGuestEsSelector, n), 8);
     }
     set(nth(Field::kGuestEsLimit, kVmxTr), 0x67);
