@@ -156,7 +156,7 @@ struct CpuModule::Parts final : BusAccess, PortIo, FarBranches, DebugEvents, Deb
   [[nodiscard]] u64 debugctl() const override { return m.debug.size() != 0 ? m.debug->debugctl() : 0; }
   void legacy_freeze() override {}
   void set_frozen(bool /*frozen*/) override {}
-  std::size_t records(std::span<LbrRecord> /*out*/) const override { return 0; }
+  [[nodiscard]] std::size_t records(std::span<LbrRecord> /*out*/) const override { return 0; }
 
   MsrValue rdpmc(u32 ecx) {
     if (m.counters.size() == 0) return {0, MsrFault::kUnknown};

@@ -127,7 +127,7 @@ LbrState save(const Lbr& lbr) {
   state.ler_from = lbr.ler_.from;
   state.ler_to = lbr.ler_.to;
   state.ler_info = ArchFace::Access::read_ler_info(&lbr, 0);
-  lbr.records(state.records);
+  static_cast<void>(lbr.records(state.records));
   return state;
 }
 

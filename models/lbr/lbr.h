@@ -87,7 +87,7 @@ class Lbr final : public DebugControl, public DebugEvents {
   /// Record `i` (the number in its MSRs' names), empty or not; `i` < depth().
   [[nodiscard]] Entry slot(unsigned i) const;
   /// The newest records as their MSRs show them, empty ones too. See DebugControl.
-  std::size_t records(std::span<LbrRecord> out) const override;
+  [[nodiscard]] std::size_t records(std::span<LbrRecord> out) const override;
 
   [[nodiscard]] const LbrParams& params() const { return params_; }
   /// Whether these are architectural records.

@@ -37,7 +37,7 @@ class LbrModule final : public sc_core::sc_module, public kernel::DebugControlIf
   [[nodiscard]] u64 debugctl() const override { return lbr_.debugctl(); }
   void legacy_freeze() override { lbr_.legacy_freeze(); }
   void set_frozen(bool frozen) override { lbr_.set_frozen(frozen); }
-  std::size_t records(std::span<LbrRecord> out) const override { return lbr_.records(out); }
+  [[nodiscard]] std::size_t records(std::span<LbrRecord> out) const override { return lbr_.records(out); }
   void debug_exception() override { lbr_.debug_exception(); }
 
  private:

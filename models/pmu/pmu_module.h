@@ -52,7 +52,7 @@ class PmuModule final : public sc_core::sc_module, public kernel::PmiRequestIf, 
     [[nodiscard]] u64 debugctl() const override;
     void legacy_freeze() override;
     void set_frozen(bool frozen) override;
-    std::size_t records(std::span<LbrRecord> out) const override;
+    [[nodiscard]] std::size_t records(std::span<LbrRecord> out) const override;
     void pmi() override;
 
    private:

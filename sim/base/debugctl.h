@@ -44,7 +44,7 @@ class DebugControl {
   /// Streamlined freezing: recording needs this to be false. Mirrors GLOBAL_STATUS.LBR_FRZ.
   virtual void set_frozen(bool frozen) = 0;
   /// The newest records first, at most as many as `out` holds; returns how many the part has of them.
-  virtual std::size_t records(std::span<LbrRecord> out) const = 0;
+  [[nodiscard]] virtual std::size_t records(std::span<LbrRecord> out) const = 0;
 };
 
 /// Raises a performance-monitoring interrupt: sets `status` bits in IA32_PERF_GLOBAL_STATUS, freezes as

@@ -56,8 +56,9 @@ struct LbrQuirks {
   bool cpl_filter_on_target = true;  ///< the privilege filter tests the destination (Q19); false: the source
   bool underflow_moves_tos = true;   ///< a RET with an empty call stack moves TOS back all the same
   bool pop_restarts_cycles = false;  ///< a pop counts as an update of the cycle count
-  bool arch_zeroes_kernel_from = true;  ///< architectural, record enters a recorded privilege: FROM reads 0
-                                        ///< (false: the record is dropped)
+  /// Architectural, a branch from a privilege that is not recorded into one that is: recorded with FROM 0.
+  /// false: not recorded. With 0 readers would take it for the end of the records.
+  bool arch_zeroes_kernel_from = false;
   bool record_after_enable_counts = false;  ///< the first record after recording starts has a cycle count
   bool freeze_clears_tr = false;            ///< Bonnell, Silvermont: legacy freezing clears TR beside LBR
   bool tr_updates_ring = false;             ///< TR = 1 keeps the ring recording while LBR = 0

@@ -26,8 +26,8 @@ pmu::PmuPorts pmu_ports(Hub& hub, PmiTarget& target, const cpu::Cpu& c) {
 
 }  // namespace
 
-Processor::Processor(cpu::Uarch p, const ProcessorPorts& ports)
-    : part(std::move(p)),
+Processor::Processor(const cpu::Uarch& p, const ProcessorPorts& ports)
+    : part(p),
       hub(part.lbr),
       core(ports.memory, ports.walker, hub, ledger),
       linear_(core.cpu()),

@@ -37,7 +37,7 @@ class Processor final : public FarBranches,
                         private EventLogSource,
                         private pmu::PebsSource {
  public:
-  Processor(cpu::Uarch part, const ProcessorPorts& ports);
+  Processor(const cpu::Uarch& part, const ProcessorPorts& ports);
   Processor(const Processor&) = delete;
   Processor& operator=(const Processor&) = delete;
 

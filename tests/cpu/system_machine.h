@@ -38,7 +38,7 @@ struct FakeDebug final : DebugControl, DebugEvents {
   [[nodiscard]] u64 debugctl() const override { return value; }
   void legacy_freeze() override {}
   void set_frozen(bool) override {}
-  std::size_t records(std::span<LbrRecord>) const override { return 0; }
+  [[nodiscard]] std::size_t records(std::span<LbrRecord>) const override { return 0; }
   void debug_exception() override {
     ++exceptions;
     value &= ~(debugctl::kLbr | debugctl::kBtf);

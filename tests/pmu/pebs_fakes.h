@@ -123,7 +123,7 @@ class FakeDebug final : public DebugControl {
   [[nodiscard]] u64 debugctl() const override { return 0; }
   void legacy_freeze() override {}
   void set_frozen(bool) override {}
-  std::size_t records(std::span<LbrRecord> out) const override {
+  [[nodiscard]] std::size_t records(std::span<LbrRecord> out) const override {
     const std::size_t count = std::min(out.size(), lbrs.size());
     std::copy_n(lbrs.begin(), count, out.begin());
     return count;

@@ -154,7 +154,7 @@ class PebsLoop {
   /// Branches as the registers show them now, newest first.
   [[nodiscard]] std::vector<LbrRecord> branches() {
     std::vector<LbrRecord> found(machine.processor().hub.lbr.depth());
-    machine.processor().hub.lbr.records(found);
+    static_cast<void>(machine.processor().hub.lbr.records(found));
     return found;
   }
 

@@ -20,7 +20,7 @@ struct TestDebug final : DebugControl {
     ++legacy_freezes;
   }
   void set_frozen(bool on) override { frozen = on; }
-  std::size_t records(std::span<LbrRecord>) const override { return 0; }
+  [[nodiscard]] std::size_t records(std::span<LbrRecord>) const override { return 0; }
 };
 
 struct TestTarget final : PmiTarget {

@@ -64,7 +64,7 @@ TEST(Override, every_changeable_field_takes_its_values_and_refuses_others) {
       {"lbr_cpl_filter_on_target", 0, "no", 2},
       {"lbr_underflow_moves_tos", 0, "no", 2},
       {"lbr_pop_restarts_cycles", 1, "yes", 2},
-      {"lbr_arch_zeroes_kernel_from", 0, "no", 2},
+      {"lbr_arch_zeroes_kernel_from", 1, "yes", 2},
       {"lbr_record_after_enable_counts", 1, "yes", 2},
       {"lbr_freeze_clears_tr", 1, "yes", 2},
       {"lbr_tr_updates_ring", 1, "yes", 2},
