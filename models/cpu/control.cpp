@@ -21,7 +21,7 @@ void set_cpl(Cpu& c, u8 cpl) {
   const std::size_t bank = cpl == 3 ? 1 : 0;
   // The supervisor's jump cache knows the blocks of one of its levels only.
   if (cpl != 3 && std::exchange(c.last_supervisor_cpl, cpl) != cpl) {
-    for (const std::size_t supervisor : {0, 2}) {
+    for (const std::size_t supervisor : {std::size_t{0}, std::size_t{2}}) {
       if (c.jump_banks[supervisor] != nullptr) std::fill_n(c.jump_banks[supervisor], kJumpSlots, JumpEntry{});
     }
   }

@@ -22,24 +22,24 @@ u8 privilege(const VmxSegment& s) {
 
 /// Which group of the intercept table a group of VMX is part of.
 constexpr std::array<Sensitive, static_cast<std::size_t>(VmxSensitive::kCount)> kGroups = {
-    Sensitive::kCpuid, Sensitive::kRdmsr,      Sensitive::kWrmsr, Sensitive::kRdpmc,
-    Sensitive::kRdtsc, Sensitive::kHlt,        Sensitive::kMovCr, Sensitive::kMovCr,
-    Sensitive::kMovCr, Sensitive::kMovCr,      Sensitive::kMovDr, Sensitive::kMovDr,
-    Sensitive::kInvlpg, Sensitive::kIo,        Sensitive::kCacheFlush, Sensitive::kVmx};
+    Sensitive::kCpuid,  Sensitive::kRdmsr, Sensitive::kWrmsr,      Sensitive::kRdpmc,
+    Sensitive::kRdtsc,  Sensitive::kHlt,   Sensitive::kMovCr,      Sensitive::kMovCr,
+    Sensitive::kMovCr,  Sensitive::kMovCr, Sensitive::kMovDr,      Sensitive::kMovDr,
+    Sensitive::kInvlpg, Sensitive::kIo,    Sensitive::kCacheFlush, Sensitive::kVmx};
 
 struct Sensitivity {
   SystemOp op;
   VmxSensitive what;
 };
 constexpr Sensitivity kSensitive[] = {
-    {SystemOp::kRdmsr, VmxSensitive::kRdmsr},     {SystemOp::kWrmsr, VmxSensitive::kWrmsr},
-    {SystemOp::kRdpmc, VmxSensitive::kRdpmc},     {SystemOp::kHlt, VmxSensitive::kHlt},
-    {SystemOp::kReadCr, VmxSensitive::kReadCr},   {SystemOp::kWriteCr, VmxSensitive::kWriteCr},
-    {SystemOp::kClts, VmxSensitive::kClts},       {SystemOp::kLmsw, VmxSensitive::kLmsw},
-    {SystemOp::kReadDr, VmxSensitive::kReadDr},   {SystemOp::kWriteDr, VmxSensitive::kWriteDr},
-    {SystemOp::kInvlpg, VmxSensitive::kInvlpg},   {SystemOp::kIn, VmxSensitive::kIo},
-    {SystemOp::kOut, VmxSensitive::kIo},          {SystemOp::kIns, VmxSensitive::kIo},
-    {SystemOp::kOuts, VmxSensitive::kIo},         {SystemOp::kInvd, VmxSensitive::kInvd},
+    {SystemOp::kRdmsr, VmxSensitive::kRdmsr},   {SystemOp::kWrmsr, VmxSensitive::kWrmsr},
+    {SystemOp::kRdpmc, VmxSensitive::kRdpmc},   {SystemOp::kHlt, VmxSensitive::kHlt},
+    {SystemOp::kReadCr, VmxSensitive::kReadCr}, {SystemOp::kWriteCr, VmxSensitive::kWriteCr},
+    {SystemOp::kClts, VmxSensitive::kClts},     {SystemOp::kLmsw, VmxSensitive::kLmsw},
+    {SystemOp::kReadDr, VmxSensitive::kReadDr}, {SystemOp::kWriteDr, VmxSensitive::kWriteDr},
+    {SystemOp::kInvlpg, VmxSensitive::kInvlpg}, {SystemOp::kIn, VmxSensitive::kIo},
+    {SystemOp::kOut, VmxSensitive::kIo},        {SystemOp::kIns, VmxSensitive::kIo},
+    {SystemOp::kOuts, VmxSensitive::kIo},       {SystemOp::kInvd, VmxSensitive::kInvd},
 };
 
 }  // namespace
@@ -149,10 +149,9 @@ struct System::VmxPort final : VmxProcessor {
   }
 
   void inject(const VmxEvent& e) override {
-    static constexpr Event::Kind kKinds[] = {Event::Kind::kInterrupt, Event::Kind::kInterrupt,
-                                             Event::Kind::kNmi,       Event::Kind::kFault,
-                                             Event::Kind::kSoftware,  Event::Kind::kInt1,
-                                             Event::Kind::kSoftware};
+    static constexpr Event::Kind kKinds[] = {
+        Event::Kind::kInterrupt, Event::Kind::kInterrupt, Event::Kind::kNmi,     Event::Kind::kFault,
+        Event::Kind::kSoftware,  Event::Kind::kInt1,      Event::Kind::kSoftware};
     const bool software = e.type == VmxEventType::kSoftwareInterrupt || e.type == VmxEventType::kPrivileged ||
                           e.type == VmxEventType::kSoftwareException;
     s.deliver({kKinds[static_cast<std::size_t>(e.type)], e.vector, e.has_error, e.error, 0,
@@ -192,17 +191,17 @@ bool System::leave_for_interrupt(bool pending) {
 
 /// The fault of the system instruction at RIP: of a software interrupt, it is one of its delivery.
 System::Next System::deliver_fault(const Fault& fault) {
-  const bool software = c_.system_op == SystemOp::kInt || c_.system_op == SystemOp::kInt3 ||
-                        c_.system_op == SystemOp::kInt1;
+  const bool software =
+      c_.system_op == SystemOp::kInt || c_.system_op == SystemOp::kInt3 || c_.system_op == SystemOp::kInt1;
   if (!c_.guest || !software) return deliver(Event::fault(fault));
   const bool named = c_.system_op != SystemOp::kInt;
-  const VmxEvent first = vmx_event(
-      {.kind = c_.system_op == SystemOp::kInt1 ? Event::Kind::kInt1 : Event::Kind::kSoftware,
-       .vector = named ? (c_.system_op == SystemOp::kInt3 ? static_cast<u8>(Vector::kBP)
-                                                          : static_cast<u8>(Vector::kDB))
-                       : static_cast<u8>(c_.system_insn.imm),
-       .length = c_.system_insn.length},
-      c_.system_op);
+  const VmxEvent first =
+      vmx_event({.kind = c_.system_op == SystemOp::kInt1 ? Event::Kind::kInt1 : Event::Kind::kSoftware,
+                 .vector = named ? (c_.system_op == SystemOp::kInt3 ? static_cast<u8>(Vector::kBP)
+                                                                    : static_cast<u8>(Vector::kDB))
+                                 : static_cast<u8>(c_.system_insn.imm),
+                 .length = c_.system_insn.length},
+                c_.system_op);
   return deliver(Event::fault(fault), &first, false);
 }
 

@@ -70,16 +70,19 @@ struct FoldedLess {
 };
 
 const Event* find_event(EventList list, std::string_view name) {
-  for (const Event& e : std::ranges::equal_range(kEvents, name, FoldedLess{}, &Event::name)) {
-    if (e.exists(list)) return &e;
+  const FoldedLess less;
+  for (const Event* e = std::ranges::lower_bound(kEvents, name, less, &Event::name);
+       e != std::end(kEvents) && !less(name, e->name); ++e) {
+    if (e->exists(list)) return e;
   }
   return nullptr;
 }
 
 const Event* find_code(EventList list, Code code) {
   const auto select = [](u16 row) { return kEvents[row].select; };
-  for (const u16 row : std::ranges::equal_range(kByCode, code, {}, select)) {
-    if (kEvents[row].exists(list)) return &kEvents[row];
+  for (const u16* row = std::ranges::lower_bound(kByCode, code, {}, select);
+       row != std::end(kByCode) && select(*row) == code; ++row) {
+    if (kEvents[*row].exists(list)) return &kEvents[*row];
   }
   return nullptr;
 }

@@ -57,8 +57,7 @@ constexpr Check kGuestChecks[] = {
      }},
     {"IA32_DEBUGCTL to load has no reserved bits", kRegisters,
      [](V e) {
-       return (e.entry & entry_ctl::kLoadDebug) != 0 &&
-              (e[Field::kGuestDebugctl] & ~e.limits.debugctl) != 0;
+       return (e.entry & entry_ctl::kLoadDebug) != 0 && (e[Field::kGuestDebugctl] & ~e.limits.debugctl) != 0;
      }},
     {"a 64-bit guest has paging and CR4.PAE", kRegisters,
      [](V e) { return (e[Field::kGuestCr0] & kPg) == 0 || (e[Field::kGuestCr4] & kPae) == 0; }},
@@ -124,12 +123,9 @@ constexpr Check kGuestChecks[] = {
        const bool conforming = (type(e, kVmxCs) & 4) != 0;
        return conforming ? dpl(e, kVmxCs) > dpl(e, kVmxSs) : dpl(e, kVmxCs) != dpl(e, kVmxSs);
      }},
-    {"SS has its RPL as DPL", kSegments,
-     [](V e) { return dpl(e, kVmxSs) != (e.selector(kVmxSs) & 3); }},
+    {"SS has its RPL as DPL", kSegments, [](V e) { return dpl(e, kVmxSs) != (e.selector(kVmxSs) & 3); }},
     {"CS and usable data segments are present", kSegments,
-     [](V e) {
-       return !present(e, kVmxCs) || any_data(e, [](V x, unsigned n) { return !present(x, n); });
-     }},
+     [](V e) { return !present(e, kVmxCs) || any_data(e, [](V x, unsigned n) { return !present(x, n); }); }},
     {"reserved access rights of CS and usable data segments are 0", kSegments,
      [](V e) { return reserved_rights(e, kVmxCs) || any_data(e, reserved_rights); }},
     // With L = 0 the guest would be in compatibility mode, which this model does not have.
@@ -146,9 +142,9 @@ constexpr Check kGuestChecks[] = {
      }},
     {"a usable LDTR is a present LDT", kSegments,
      [](V e) {
-       return e.usable(kVmxLdtr) && (type(e, kVmxLdtr) != 2 || is_segment(e, kVmxLdtr) ||
-                                     !present(e, kVmxLdtr) || reserved_rights(e, kVmxLdtr) ||
-                                     !granular(e, kVmxLdtr));
+       return e.usable(kVmxLdtr) &&
+              (type(e, kVmxLdtr) != 2 || is_segment(e, kVmxLdtr) || !present(e, kVmxLdtr) ||
+               reserved_rights(e, kVmxLdtr) || !granular(e, kVmxLdtr));
      }},
 
     {"GDTR and IDTR bases are canonical", kTables,
@@ -175,9 +171,9 @@ constexpr Check kGuestChecks[] = {
      [](V e) {
        if (!e.injects() || e[Field::kGuestActivity] != kHlt) return false;
        const VmxEventType type_of = e.event_type();
-       const bool wakes = type_of == VmxEventType::kInterrupt || type_of == VmxEventType::kNmi ||
-                          (type_of == VmxEventType::kException &&
-                           (e.event_vector() == 1 || e.event_vector() == 18));
+       const bool wakes =
+           type_of == VmxEventType::kInterrupt || type_of == VmxEventType::kNmi ||
+           (type_of == VmxEventType::kException && (e.event_vector() == 1 || e.event_vector() == 18));
        return !wakes;
      }},
     {"reserved bits of the interruptibility state are 0, SMIs are not blocked", kOther,

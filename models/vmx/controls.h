@@ -2,8 +2,8 @@
 // The VMX controls that this processor offers, as a table, and what follows from it: the capability MSRs.
 //
 // Modelled: every control below. Not offered: secondary controls (EPT, VPID, unrestricted guest, RDTSCP in
-// the guest, ...), the preemption timer, posted interrupts, the TPR shadow, TSC offsetting, MONITOR, MWAIT and
-// PAUSE exiting, 32-bit guests and hosts (their controls must be 1). Source: SDM vol. 3D, appendix "VMX
+// the guest, ...), the preemption timer, posted interrupts, the TPR shadow, TSC offsetting, MONITOR, MWAIT
+// and PAUSE exiting, 32-bit guests and hosts (their controls must be 1). Source: SDM vol. 3D, appendix "VMX
 // Capability Reporting Facility"; vol. 3C, "VM-Execution Control Fields" and the sections behind it.
 #include <span>
 #include <string_view>

@@ -62,10 +62,8 @@ constexpr InsnRule kInstructions[] = {
     {"WRMSR exits without MSR bitmaps", S::kWrmsr, Reason::kWrmsr, no_bitmap},
     {"WRMSR exits for registers that no bitmap covers", S::kWrmsr, Reason::kWrmsr, outside},
     {"WRMSR exits by its bit", S::kWrmsr, Reason::kWrmsr, [](V x) { return msr_bit(x, 2048); }},
-    {"RDPMC exits by RDPMC exiting", S::kRdpmc, Reason::kRdpmc,
-     [](V x) { return x.control(proc::kRdpmc); }},
-    {"RDTSC exits by RDTSC exiting", S::kRdtsc, Reason::kRdtsc,
-     [](V x) { return x.control(proc::kRdtsc); }},
+    {"RDPMC exits by RDPMC exiting", S::kRdpmc, Reason::kRdpmc, [](V x) { return x.control(proc::kRdpmc); }},
+    {"RDTSC exits by RDTSC exiting", S::kRdtsc, Reason::kRdtsc, [](V x) { return x.control(proc::kRdtsc); }},
     {"HLT exits by HLT exiting", S::kHlt, Reason::kHlt, [](V x) { return x.control(proc::kHlt); }},
     {"INVLPG exits by INVLPG exiting", S::kInvlpg, Reason::kInvlpg,
      [](V x) { return x.control(proc::kInvlpg); }},
@@ -74,15 +72,11 @@ constexpr InsnRule kInstructions[] = {
     {"MOV from CR8 exits by CR8-store exiting", S::kReadCr, Reason::kCr,
      [](V x) { return x.insn.number == 8 && x.control(proc::kCr8Store); }},
     {"MOV to CR0 exits when an owned bit is not that of the read shadow", S::kWriteCr, Reason::kCr,
-     [](V x) {
-       return x.insn.number == 0 && differs(x, x.insn.value, Field::kCr0Mask, Field::kCr0Shadow);
-     }},
+     [](V x) { return x.insn.number == 0 && differs(x, x.insn.value, Field::kCr0Mask, Field::kCr0Shadow); }},
     {"MOV to CR3 exits by CR3-load exiting, unless the value is a target", S::kWriteCr, Reason::kCr,
      [](V x) { return x.insn.number == 3 && x.control(proc::kCr3Load) && !is_target(x); }},
     {"MOV to CR4 exits when an owned bit is not that of the read shadow", S::kWriteCr, Reason::kCr,
-     [](V x) {
-       return x.insn.number == 4 && differs(x, x.insn.value, Field::kCr4Mask, Field::kCr4Shadow);
-     }},
+     [](V x) { return x.insn.number == 4 && differs(x, x.insn.value, Field::kCr4Mask, Field::kCr4Shadow); }},
     {"MOV to CR8 exits by CR8-load exiting", S::kWriteCr, Reason::kCr,
      [](V x) { return x.insn.number == 8 && x.control(proc::kCr8Load); }},
     {"CLTS exits when TS is owned and set in the read shadow", S::kClts, Reason::kCr,
@@ -137,8 +131,7 @@ constexpr EventRule kEvents[] = {
 constexpr ListRule kLists[] = {
     {"IA32_FS_BASE and IA32_GS_BASE are not loaded from a list", true, false,
      [](u32 index, u32) { return index == 0xc0000100 || index == 0xc0000101; }},
-    {"registers of the x2APIC are not in a list", true, true,
-     [](u32 index, u32) { return index >> 8 == 8; }},
+    {"registers of the x2APIC are not in a list", true, true, [](u32 index, u32) { return index >> 8 == 8; }},
     {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", true, false,
      [](u32 index, u32) { return index == 0x9b; }},
     {"IA32_SMBASE is not stored outside SMM", false, true, [](u32 index, u32) { return index == 0x9e; }},

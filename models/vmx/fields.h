@@ -2,8 +2,9 @@
 // The fields of a VMCS as a table.
 //
 // Modelled: the fields that this processor has, by the controls it offers. Not: EPT, VPID, APIC
-// virtualization, VMCS shadowing, the preemption timer, SMM. An encoding that is not here is an unsupported component.
-// Source: SDM vol. 3D, appendix "Field Encoding in VMCS"; vol. 3C, "Virtual Machine Control Structures".
+// virtualization, VMCS shadowing, the preemption timer, SMM. An encoding that is not here is an unsupported
+// component. Source: SDM vol. 3D, appendix "Field Encoding in VMCS"; vol. 3C, "Virtual Machine Control
+// Structures".
 #include <span>
 #include <string_view>
 

@@ -247,7 +247,7 @@ void Vmx::load_host(Vmcs v) {
   for (unsigned n = 0; n <= kVmxGs; ++n) {
     const u16 selector = static_cast<u16>(v.read(nth(Field::kHostEsSelector, n)));
     s.segment[n] = {selector, 0, 0xffffffff,
-                    n == kVmxCs      ? kCodeRights
+                    n == kVmxCs     ? kCodeRights
                     : selector == 0 ? kUnusable
                                     : kDataRights};
   }

@@ -12,8 +12,8 @@ using How = VmxOutcome::How;
 
 }  // namespace
 
-Vmx::Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, const VmxPart& part,
-         FarBranches* branches, const VmxOptions& options)
+Vmx::Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, const VmxPart& part, FarBranches* branches,
+         const VmxOptions& options)
     : processor_(processor), memory_(memory), msrs_(msrs), branches_(branches), options_(options) {
   limits_.cr0_ones = kCr0Ones;
   limits_.cr4_ones = kCr4Ones;
@@ -178,14 +178,16 @@ bool Vmx::event(const VmxEvent& event, const VmxEvent* first) {
   decided_ = rule.rule;
   const bool software =
       event.type == VmxEventType::kPrivileged || event.type == VmxEventType::kSoftwareException;
-  const bool details = event.type == VmxEventType::kException &&
-                       (event.vector == static_cast<u8>(Vector::kPF) ||
-                        event.vector == static_cast<u8>(Vector::kDB));
+  const bool details =
+      event.type == VmxEventType::kException &&
+      (event.vector == static_cast<u8>(Vector::kPF) || event.vector == static_cast<u8>(Vector::kDB));
   const bool known = event.type != VmxEventType::kInterrupt ||
                      (vmcs().read(Field::kExitControls) & exit_ctl::kAcknowledge) != 0;
   leave({.reason = rule.reason,
          .qualification = details ? event.detail : 0,
-         .length = software ? event.length : first != nullptr ? first->length : 0,
+         .length = software           ? event.length
+                   : first != nullptr ? first->length
+                                      : 0,
          .event = known ? &event : nullptr,
          .vectoring = first});
   return true;

@@ -3,11 +3,11 @@
 //
 // Modelled: what fields.h and controls.h list; entry checks, instruction and event exits and MSR lists as
 // rule tables, one row per rule in the manual's order; the last-branch rules of entry and exit. The ring of
-// records is the processor's only one: IA32_DEBUGCTL decides on which side it records. Not modelled: 32-bit and
-// unrestricted guests, guest-physical memory other than physical memory, SMM and the dual-monitor treatment,
-// pending MTF. A VM entry or exit is no record unless the options say so: the manual does not mention one.
-// Sources: SDM vol. 3C, "Virtual Machine Control Structures", "VMX Non-Root Operation", "VM Entries",
-// "VM Exits"; vol. 3D, "VMX Capability Reporting Facility", "VMX Basic Exit Reasons".
+// records is the processor's only one: IA32_DEBUGCTL decides on which side it records. Not modelled: 32-bit
+// and unrestricted guests, guest-physical memory other than physical memory, SMM and the dual-monitor
+// treatment, pending MTF. A VM entry or exit is no record unless the options say so: the manual does not
+// mention one. Sources: SDM vol. 3C, "Virtual Machine Control Structures", "VMX Non-Root Operation", "VM
+// Entries", "VM Exits"; vol. 3D, "VMX Capability Reporting Facility", "VMX Basic Exit Reasons".
 #include <functional>
 #include <string_view>
 #include <vector>
@@ -27,8 +27,8 @@ struct VmxPart {
 };
 
 struct VmxOptions {
-  bool record_entry = false;    ///< a VM entry is a last-branch record of its own
-  bool record_exit = false;     ///< a VM exit would be one; recording is off behind it
+  bool record_entry = false;  ///< a VM entry is a last-branch record of its own
+  bool record_exit = false;   ///< a VM exit would be one; recording is off behind it
 };
 
 /// Basic exit reasons.

@@ -56,9 +56,9 @@ TEST(BareVmx, refuses_what_the_manual_refuses) {
 
 TEST(BareVmx, does_the_same_on_every_part_with_a_ring_of_that_shape) {
   for (const char* part : {"goldmont", "skx", "cascadelake", "icelake", "icx"}) {
-    for (const char* program : {"vmx_lbr", "vmx_msr_bitmap", "vmx_msr_lists", "vmx_injection",
-                                "vmx_perf_global_ctrl", "vmx_exceptions", "vmx_interrupts", "vmx_registers",
-                                "vmx_failures"}) {
+    for (const char* program :
+         {"vmx_lbr", "vmx_msr_bitmap", "vmx_msr_lists", "vmx_injection", "vmx_perf_global_ctrl",
+          "vmx_exceptions", "vmx_interrupts", "vmx_registers", "vmx_failures"}) {
       expect_pass(program, part);
     }
   }

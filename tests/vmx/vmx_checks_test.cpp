@@ -1,7 +1,7 @@
 // Every rule of VM entry: a VMCS that breaks it and nothing before it, and one that comes near and does not.
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "tests/vmx/vmx_world.h"
 
@@ -145,10 +145,7 @@ const std::vector<Case> kGuestCases = {
      {{selector(kVmxLdtr), 0xc}, {rights(kVmxLdtr), 0x10000}}},
     {"SS has the RPL of CS",
      {{selector(kVmxCs), 0xb}},
-     {{selector(kVmxCs), 0xb},
-      {selector(kVmxSs), 0x13},
-      {rights(kVmxCs), 0xa0fb},
-      {rights(kVmxSs), 0xc0f3}}},
+     {{selector(kVmxCs), 0xb}, {selector(kVmxSs), 0x13}, {rights(kVmxCs), 0xa0fb}, {rights(kVmxSs), 0xc0f3}}},
     {"TR, FS and GS bases are canonical, and a usable LDTR's",
      {{base(kVmxFs), kNotCanonical}},
      {{base(kVmxLdtr), kNotCanonical}, {rights(kVmxLdtr), 0x10000}}},
@@ -166,10 +163,7 @@ const std::vector<Case> kGuestCases = {
      {{rights(kVmxCs), 0xa09f}}},
     {"SS has its RPL as DPL",
      {{rights(kVmxSs), 0xc0f3}, {rights(kVmxCs), 0xa0fb}},
-     {{rights(kVmxSs), 0xc0f3},
-      {rights(kVmxCs), 0xa0fb},
-      {selector(kVmxCs), 0xb},
-      {selector(kVmxSs), 0x13}}},
+     {{rights(kVmxSs), 0xc0f3}, {rights(kVmxCs), 0xa0fb}, {selector(kVmxCs), 0xb}, {selector(kVmxSs), 0x13}}},
     {"CS and usable data segments are present", {{rights(kVmxDs), 0xc013}}, {{rights(kVmxDs), 0x10013}}},
     {"reserved access rights of CS and usable data segments are 0",
      {{rights(kVmxCs), 0xa19b}},
@@ -198,10 +192,7 @@ const std::vector<Case> kGuestCases = {
       {selector(kVmxSs), 0x13},
       {rights(kVmxCs), 0xa0fb},
       {rights(kVmxSs), 0xc0f3}},
-     {{selector(kVmxCs), 0xb},
-      {selector(kVmxSs), 0x13},
-      {rights(kVmxCs), 0xa0fb},
-      {rights(kVmxSs), 0xc0f3}}},
+     {{selector(kVmxCs), 0xb}, {selector(kVmxSs), 0x13}, {rights(kVmxCs), 0xa0fb}, {rights(kVmxSs), 0xc0f3}}},
     {"a guest with blocking by STI or MOV SS is active",
      {{F::kGuestActivity, 1}, {F::kGuestBlocking, 2}},
      {{F::kGuestBlocking, 2}}},

@@ -1,7 +1,7 @@
 // Fields, controls and capability MSRs.
-#include <gtest/gtest.h>
-
 #include <set>
+
+#include <gtest/gtest.h>
 
 #include "tests/vmx/vmx_world.h"
 

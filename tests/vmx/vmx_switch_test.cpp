@@ -317,9 +317,9 @@ TEST(VmxInstructions, give_every_vmx_instruction_its_exit_reason) {
   const struct {
     VmxOp op;
     u64 reason;
-  } rows[] = {{VmxOp::kVmcall, 18},   {VmxOp::kVmclear, 19},  {VmxOp::kVmlaunch, 20}, {VmxOp::kVmptrld, 21},
-              {VmxOp::kVmptrst, 22},  {VmxOp::kVmread, 23},   {VmxOp::kVmresume, 24}, {VmxOp::kVmwrite, 25},
-              {VmxOp::kVmxoff, 26},   {VmxOp::kVmxon, 27}};
+  } rows[] = {{VmxOp::kVmcall, 18},  {VmxOp::kVmclear, 19}, {VmxOp::kVmlaunch, 20}, {VmxOp::kVmptrld, 21},
+              {VmxOp::kVmptrst, 22}, {VmxOp::kVmread, 23},  {VmxOp::kVmresume, 24}, {VmxOp::kVmwrite, 25},
+              {VmxOp::kVmxoff, 26},  {VmxOp::kVmxon, 27}};
   for (const auto& row : rows) {
     World world;
     world.launch();

@@ -23,15 +23,15 @@ struct FakeMsrs {
   template <u32 index>
   void add(std::string_view name, u64 writable) {
     values[index] = 0;
-    rows.push_back(
-        {.index = index,
-         .name = name,
-         .writable = writable,
-         .read = [](const void* self, u32) { return get(self, index); },
-         .write = [](void* self, u32, u64 value) {
-           static_cast<FakeMsrs*>(self)->values[index] = value;
-           return MsrFault::kNone;
-         }});
+    rows.push_back({.index = index,
+                    .name = name,
+                    .writable = writable,
+                    .read = [](const void* self, u32) { return get(self, index); },
+                    .write =
+                        [](void* self, u32, u64 value) {
+                          static_cast<FakeMsrs*>(self)->values[index] = value;
+                          return MsrFault::kNone;
+                        }});
   }
   FakeMsrs() {
     add<0x174>("IA32_SYSENTER_CS", 0xffffffff);
