@@ -142,6 +142,7 @@ void PerfDriver::schedule() {
     if (events_[n].period == 0) order.push_back(n);
   }
   std::vector<const pmu::EventSpec*> specs;
+  specs.reserve(order.size());
   for (const std::size_t n : order) specs.push_back(&events_[n].spec);
   const auto counters = place(processor_->part, specs);
   for (std::size_t k = 0; k < order.size(); ++k) {
