@@ -23,7 +23,11 @@ std::ostream& operator<<(std::ostream& out, const Record& r) {
 std::vector<Record> recorded_by(const cpu::SupervisorMachine& m) {
   Lbr lbr(legacy_part());
   lbr.enable(true);
-  for (const RetiredBranch& b : m.log.branches) lbr.push(b);
+  u64 time = 0;
+  for (RetiredBranch b : m.log.branches) {
+    b.time = ++time;  // what System announces has no time here
+    lbr.push(b);
+  }
   std::vector<Record> all;
   for (const Entry& e : lbr.entries()) all.insert(all.begin(), {e.kind, e.from, e.to});
   return all;

@@ -64,7 +64,7 @@ std::vector<Register> legacy_registers(const LbrParams& p) {
   }
   if (p.depth > 1) {
     all.push_back({p.tos, 1, [=](unsigned bit) {
-                     return ((p.depth - 1) >> bit & 1) != 0 && bit < 8 ? Bit::kKeeps : Bit::kIgnored;
+                     return bit < 8 && ((p.depth - 1) >> bit & 1) != 0 ? Bit::kKeeps : Bit::kIgnored;
                    }});
   }
   if (p.has_select) {
@@ -81,7 +81,7 @@ std::vector<Register> arch_registers(const LbrParams& p) {
   const auto flags = [](unsigned bit) { return bit >= 56 && bit != 60 ? Bit::kKeeps : Bit::kIgnored; };
   return {
       {0x14ce, 1,
-       [](unsigned bit) { return (0x7f'000fu >> bit & 1) != 0 && bit < 23 ? Bit::kKeeps : Bit::kFaults; }},
+       [](unsigned bit) { return bit < 23 && (0x7f'000fu >> bit & 1) != 0 ? Bit::kKeeps : Bit::kFaults; }},
       {0x1500, 32, address},
       {0x1600, 32, address},
       {0x1200, 32,

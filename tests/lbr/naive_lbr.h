@@ -45,7 +45,8 @@ struct NaiveLbr {
     static constexpr std::array<unsigned, 7> kSelect = {2, 7, 6, 3, 4, 5, 8};
     static constexpr std::array<unsigned, 7> kCtl = {16, 17, 18, 19, 20, 21, 22};
     const std::size_t kind = std::min<std::size_t>(static_cast<std::size_t>(b.kind), 6);
-    if (arch) return !bit(ctl, kCtl.at(kind)) || !bit(ctl, b.cpl_to == 0 ? 1 : 2);
+    const bool from_elsewhere = !p.quirks.arch_zeroes_kernel_from && !bit(ctl, b.cpl_from == 0 ? 1 : 2);
+    if (arch) return !bit(ctl, kCtl.at(kind)) || !bit(ctl, b.cpl_to == 0 ? 1 : 2) || from_elsewhere;
     if (bit(select, b.cpl_to == 0 ? 0 : 1) || bit(select, kSelect.at(kind))) return true;
     if (!p.jmp_filters_drop_calls) return false;
     const bool rel = b.kind == BranchKind::kRelCall;

@@ -13,7 +13,7 @@ namespace lastbranch::pmu::test {
 
 /// A different value for every tag, all bytes in use and different from those of its neighbours.
 constexpr u64 distinct(unsigned tag) {
-  return 0xc3a5'9781'6f4d'2b00 + 0x0102'0304'0507'0b0d * (tag + 1);
+  return 0xc3a5'9781'6f4d'2b00 + u64{0x0102'0304'0507'0b0d} * (tag + 1);
 }
 
 /// A sample without two equal fields.
