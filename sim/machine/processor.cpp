@@ -62,10 +62,8 @@ cpu::RunResult Processor::run(Horizon horizon) {
   if (part.lbr.arch.event_log_counters != 0 && logged() != 0) horizon.within(1);
   run_from_ = cpu().rip;
   retired_at_ = cpu().retired();
-  // Far from the horizon a part of a block, instruction by instruction, costs more than looking again.
-  constexpr u64 kFar = 64;
-  const u64 n = std::max<u64>(1, horizon.instructions());
-  const cpu::RunResult result = core.run(n, n > kFar ? cpu::Stop::kNear : cpu::Stop::kExactly);
+  // A part of a block, instruction by instruction, costs more than looking again.
+  const cpu::RunResult result = core.run(std::max<u64>(1, horizon.instructions()), cpu::Stop::kNear);
   count_inserts();
   return result;
 }
