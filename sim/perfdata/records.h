@@ -74,7 +74,8 @@ struct ReadValue {
 
 /// A sample; fields that its event does not have are zero or empty.
 struct SampleRecord {
-  std::size_t event = 0;  ///< index into Reader::events()
+  std::size_t event = 0;  ///< index into RecordSource::events()
+  u64 repeat = 1;         ///< how often this sample was seen: over 1 only in aggregated text
   u64 identifier = 0;
   u64 ip = 0;
   u32 pid = 0;
@@ -112,13 +113,32 @@ struct SampleRecord {
   void clear();
 };
 
+/// How often a branch was taken: pre-aggregated text only.
+struct EdgeRecord {
+  u64 from = 0;
+  u64 to = 0;
+  u64 count = 0;
+  u64 mispredicted = 0;
+};
+
+/// How often the straight line of code from the instruction at `start` to the one at `end` ran:
+/// pre-aggregated text only.
+struct RangeRecord {
+  u64 start = 0;
+  u64 end = 0;
+  u64 count = 0;
+  bool external = false;  ///< it began with a branch from outside the binary
+};
+
 /// A record that is passed over.
 struct OtherRecord {};
 
 struct Record {
   u64 offset = 0;  ///< in the file
   RecordHeader header;
-  std::variant<OtherRecord, SampleRecord, CommRecord, MmapRecord, TaskRecord, LostRecord> body;
+  std::variant<OtherRecord, SampleRecord, CommRecord, MmapRecord, TaskRecord, LostRecord, EdgeRecord,
+               RangeRecord>
+      body;
 
   [[nodiscard]] CpuMode cpu_mode() const { return static_cast<CpuMode>(header.misc & kMiscCpuModeMask); }
 };

@@ -1,0 +1,89 @@
+#pragma once
+/// What a replay found: for each check how often it was made and held, and for what did not hold the cause,
+/// with the first examples. Every level writes into the same report; text, JSON, HTML and Python read it.
+/// Causes are the known ways of real records to differ from a straight reading of the manual (captures.md,
+/// "Hardware facts behind the failures"); what fits none is unexplained, and unexplained is failure.
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/base/units.h"
+
+namespace lastbranch::replay {
+
+enum class Check : u8 {
+  kRing,            ///< sample: all entries read back from the simulated LBR are equal
+  kFromBranch,      ///< entry: FROM is a branch
+  kDirectTarget,    ///< entry: a direct branch goes where its instruction says
+  kReturn,          ///< entry: a return goes behind a call
+  kStraightLine,    ///< pair of entries: nothing between TO and the next FROM leaves the line
+  kWalk,            ///< sample: the walk of the code with the capture as oracle records the same
+  kWindow,          ///< sample: a contiguous piece of the simulated taken branches
+  kTakenRatio,      ///< branch: taken as often as in the simulation
+  kMispredictRate,  ///< branch
+  kEdgeCycles,      ///< edge
+  kCount
+};
+
+enum class Cause : u8 {
+  kDuplicatedTop,     ///< Skylake: the newest entry repeats the one before
+  kZeroTail,          ///< oldest entries 0/0: records since the last reset only
+  kInterrupt,         ///< an interrupt's entry: FROM is no branch
+  kIret,              ///< from the kernel to a user program, in user-only records
+  kKernel,            ///< kernel code, for which no binary was given
+  kKernelSeam,        ///< records were stopped while the kernel handled the last sample
+  kSkid,              ///< the sample's address lies behind the newest entry's straight line
+  kUnknownMapping,    ///< no mapping, or one of a file that was not given
+  kCallStack,         ///< call-stack mode: entries are frames, not a sequence
+  kEdited,            ///< no processor writes this: the file was made or changed by hand
+  kNotRepresentable,  ///< the format of the processor's records cannot hold the value
+  kUnexplained,
+  kCount
+};
+
+[[nodiscard]] std::string_view name_of(Check check);  ///< "straight line"
+[[nodiscard]] std::string_view name_of(Cause cause);  ///< "duplicated top"
+
+/// One disagreement.
+struct Example {
+  Check check = Check::kRing;
+  Cause cause = Cause::kUnexplained;
+  u64 sample = 0;  ///< number of the sample in the capture, the first is 0
+  u32 entry = 0;   ///< number of the entry in the sample, the newest is 0
+  u64 from = 0;
+  u64 to = 0;
+  std::string words;  ///< what was expected and found, with disassembly where there is code
+};
+
+struct Tally {
+  u64 held = 0;
+  std::array<u64, static_cast<std::size_t>(Cause::kCount)> causes{};  ///< what did not hold or was set aside
+
+  [[nodiscard]] u64 of(Cause cause) const { return causes[static_cast<std::size_t>(cause)]; }
+};
+
+/// Examples that are kept for each pair of check and cause.
+inline constexpr std::size_t kExamplesKept = 5;
+
+struct Report {
+  std::string capture;    ///< path
+  std::string processor;  ///< the record it was replayed on: "skylake-server"
+  std::string chosen_by;  ///< how the processor was known: "CPUID GenuineIntel,6,85,4"
+  std::string recorded;   ///< what the LBR was set to: "32 entries, format 5, any user branch"
+  u64 samples = 0;        ///< with branch stacks
+  u64 samples_without = 0;
+  u64 entries = 0;
+  std::array<Tally, static_cast<std::size_t>(Check::kCount)> checks;
+  std::vector<Example> examples;
+  std::vector<std::string> notes;
+
+  [[nodiscard]] Tally& operator[](Check check) { return checks[static_cast<std::size_t>(check)]; }
+  [[nodiscard]] const Tally& operator[](Check check) const { return checks[static_cast<std::size_t>(check)]; }
+  /// Counts a disagreement and keeps it while there is room for its kind.
+  void disagree(Example example);
+  /// Whether nothing is unexplained.
+  [[nodiscard]] bool agrees() const;
+};
+
+}  // namespace lastbranch::replay
