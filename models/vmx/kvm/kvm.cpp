@@ -218,6 +218,38 @@ void Vcpu::init() {
   reset_vcpu(fresh(), true);
 }
 
+int Vcpu::nested_enter(const NestedEntry& entry) {
+  Op& op = fresh();
+  op.loads_debugctl = entry.loads_debugctl;
+  op.dr7_valid = entry.dr7_valid;
+  op.run_pending = entry.fresh;
+  if (const int code = nested_check(op); code != kOk) return code;
+  state.in_l2 = true;
+  state.vmcs12_saves_debugctl = entry.saves_debugctl;
+  nested_load(op);
+  return kOk;
+}
+
+void Vcpu::nested_exit() {
+  Op& op = fresh();
+  if (!state.in_l2) return;
+  state.in_l2 = false;
+  kvm::nested_exit(op);
+}
+
+HardwareMsrs& Vcpu::attach(HardwareMsrs& hardware) {
+  HardwareMsrs& before = op_.hardware;
+  const Op next{.host = op_.host,
+                .module = op_.module,
+                .vm = op_.vm,
+                .vcpu = op_.vcpu,
+                .hardware = hardware,
+                .trace = &trace_};
+  std::destroy_at(&op_);
+  std::construct_at(&op_, next);
+  return before;
+}
+
 bool Vcpu::passes_through(u32 index) {
   Op& op = fresh();
   op.msr = index;

@@ -39,6 +39,14 @@ struct GuestAnswer {
   int code = 0;  ///< KVM's own: 0, or one of Code
 };
 
+/// What vmcs12 asks for, beside its IA32_DEBUGCTL.
+struct NestedEntry {
+  bool loads_debugctl = true;  ///< entry control "load debug controls"
+  bool saves_debugctl = true;  ///< exit control "save debug controls"
+  bool dr7_valid = true;       ///< bits 63:32 of vmcs12's DR7 are 0
+  bool fresh = true;  ///< VMLAUNCH or VMRESUME of L1; false: nested state that user space has restored
+};
+
 class Vm;
 class Vcpu;
 
@@ -121,6 +129,15 @@ class Vcpu {
   void pmi();
   void reset();
   void init();
+
+  /// A guest hypervisor enters L2: vmcs12's IA32_DEBUGCTL is `state.vmcs12_debugctl`. 0, or -EINVAL: the
+  /// entry's check fails, nothing has changed. Otherwise L2 runs with what its VMCS has then.
+  int nested_enter(const NestedEntry& entry);
+  /// L2 exits to L1. Nothing where no L2 runs.
+  void nested_exit();
+
+  /// From now on the vCPU runs on that CPU, which must outlive it or be replaced. Returns the one before.
+  HardwareMsrs& attach(HardwareMsrs& hardware);
 
   /// What decided the last call, in words, one line a rule.
   [[nodiscard]] std::vector<std::string> trace() const { return trace_.words(); }
