@@ -16,6 +16,8 @@ inline constexpr u64 kMagic = 0x32454c4946524550;         ///< "PERFILE2", read 
 inline constexpr u64 kMagicSwapped = 0x50455246494c4532;  ///< the same of a machine with the other byte order
 inline constexpr u64 kMagicVersion1 = 0x454c494646524550;  ///< "PERFFILE", before Linux 2.6.33
 inline constexpr u64 kPipeHeaderSize = 16;
+/// Number that a kHeaderFeature record without a body has, behind all others: perf 6.1's first unknown one.
+inline constexpr u64 kPipeFeaturesEnd = 32;
 inline constexpr std::size_t kFeatureBits = 256;
 
 /// A range of the file, in bytes.
@@ -170,7 +172,9 @@ enum class RecordType : u32 {
   kHeaderAttr = 64,
   kBuildId = 67,
   kFinishedRound = 68,
-  kAuxtrace = 71,  ///< followed by raw bytes that its header does not count
+  kAuxtrace = 71,       ///< followed by raw bytes that its header does not count
+  kEventUpdate = 78,    ///< pipe mode: names an event
+  kHeaderFeature = 80,  ///< pipe mode: a feature section; its number, then its body
   kCompressed = 81,
   kCompressed2 = 83,
 };
@@ -207,10 +211,16 @@ enum class Feature : u32 {
   kTotalMem = 10,
   kCmdline = 11,
   kEventDesc = 12,
+  kGroupDesc = 14,
   kBranchStack = 15,
   kSampleTime = 21,
+  kCompressed = 27,
   kCpuPmuCaps = 28,
 };
+
+/// A callchain's marker before user addresses (PERF_CONTEXT_USER); kernel's: -128.
+inline constexpr u64 kContextUser = static_cast<u64>(i64{-512});
+inline constexpr u64 kContextKernel = static_cast<u64>(i64{-128});
 
 /// Strings of feature sections: u32 length, then the text with its NUL, padded to this.
 inline constexpr std::size_t kStringAlign = 64;
