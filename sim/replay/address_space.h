@@ -1,0 +1,95 @@
+#pragma once
+/// What is mapped where in each process of a capture, over time.
+///
+/// Modelled: MMAP and MMAP2 (a later mapping covers what it overlaps), exec, fork with a copy of the parent's
+/// mappings, exit, the kernel's own ranges (process -1); times, so that records that come late in the file
+/// still count from when they happened. Not: munmap, of which captures say nothing; mremap. Of each process
+/// the newest kPastKept covered mappings are remembered.
+/// Sources: perf_event_open(2), "MMAP layout"; perf-data.md, "Records".
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "sim/base/units.h"
+#include "sim/perfdata/records.h"
+
+namespace lastbranch::replay {
+
+enum class MappingKind : u8 {
+  kFile,
+  kVdso,
+  kAnonymous,  ///< no file that could be opened: heap, stack, code made at run time
+  kKernel,
+};
+
+/// A file as captures name it; the same name with another build-id is another file.
+struct MappedFile {
+  u32 number = 0;    ///< index into AddressSpace::files()
+  std::string name;  ///< path
+  std::optional<perfdata::BuildId> build_id;
+  MappingKind kind = MappingKind::kFile;
+
+  /// The part of the name behind the last '/'.
+  [[nodiscard]] std::string_view base_name() const;
+};
+
+struct Mapping {
+  u64 start = 0;
+  u64 end = 0;    ///< first address behind
+  u64 pgoff = 0;  ///< offset in the file of `start`
+  u64 since = 0;  ///< ns; 0: the capture has no times
+  bool executable = true;
+  const MappedFile* file = nullptr;
+
+  [[nodiscard]] bool has(u64 address) const { return address - start < end - start; }
+  [[nodiscard]] u64 file_offset(u64 address) const { return address - start + pgoff; }
+};
+
+class AddressSpace {
+ public:
+  /// Covered mappings that are remembered of a process, for records that come late.
+  static constexpr std::size_t kPastKept = 4096;
+
+  /// Takes a record of any type; others than maps and processes change nothing.
+  void record(const perfdata::Record& record);
+
+  /// What is mapped at `address` of process `pid`, 0 for a capture that does not name processes: then the
+  /// first process that has something there. `time`: when, 0 for now. Null: nothing known. Addresses of the
+  /// kernel are the same in all processes. Valid until the next record().
+  [[nodiscard]] const Mapping* find(u32 pid, u64 address, u64 time = 0) const;
+
+  /// Every file that was mapped, by number. They stay where they are.
+  [[nodiscard]] const std::deque<MappedFile>& files() const { return files_; }
+  /// No mapping has been seen, of whatever process but the kernel.
+  [[nodiscard]] bool empty() const { return empty_; }
+  /// Addresses from the middle of the range of 64 bits are the kernel's.
+  [[nodiscard]] static constexpr bool is_kernel(u64 address) { return address >> 63 != 0; }
+
+ private:
+  struct Past {
+    Mapping mapping;
+    u64 until = 0;
+  };
+  struct Process {
+    std::map<u64, Mapping> live;  ///< by start, not overlapping
+    std::deque<Past> past;
+
+    void cover(const Mapping& mapping, u64 until);
+    void insert(Mapping mapping);
+    void forget(u64 time);
+    [[nodiscard]] const Mapping* find(u64 address, u64 time) const;
+  };
+
+  void map(const perfdata::Record& record, const perfdata::MmapRecord& map);
+  void fork(const perfdata::TaskRecord& task);
+  [[nodiscard]] const MappedFile& file(const perfdata::MmapRecord& map, bool kernel);
+
+  std::map<u32, Process> processes_;
+  std::deque<MappedFile> files_;
+  std::unordered_multimap<std::string, u32> numbers_;
+  bool empty_ = true;
+};
+
+}  // namespace lastbranch::replay
