@@ -1,9 +1,10 @@
 #pragma once
 /// The on-disk format of perf.data: container, event attribute, feature sections, records.
-/// Models the file mode, little-endian, as perf 6.1 writes and reads it. Not here: pipe mode, compressed
-/// records, the payloads of AUX area data and of the features that lastbranch does not use. Sources: Linux
+/// Models the file and the pipe mode as perf 6.1 writes and reads them, and what later versions added. Not
+/// here: the payloads of AUX area data and of the features that lastbranch does not use. Sources: Linux
 /// UAPI linux/perf_event.h; tools/perf/Documentation/perf.data-file-format.txt; where the two leave a
-/// question open (order of NRCPUS, padding of strings), what perf 6.1 does with a file.
+/// question open (order of NRCPUS, padding of strings), what perf 6.1 does with a file; for the types from
+/// 32768 on, Android's simpleperf, which extends the format.
 #include <array>
 #include <cstddef>
 #include <string_view>
@@ -15,7 +16,9 @@ namespace lastbranch::perfdata {
 inline constexpr u64 kMagic = 0x32454c4946524550;         ///< "PERFILE2", read as a little-endian number
 inline constexpr u64 kMagicSwapped = 0x50455246494c4532;  ///< the same of a machine with the other byte order
 inline constexpr u64 kMagicVersion1 = 0x454c494646524550;  ///< "PERFFILE", before Linux 2.6.33
+inline constexpr u64 kMagicVersion1Swapped = 0x50455246464c4546;
 inline constexpr u64 kPipeHeaderSize = 16;
+inline constexpr u64 kHeaderSizeWithoutFeatures = 72;  ///< before Linux 2.6.35
 /// Number that a kHeaderFeature record without a body has, behind all others: perf 6.1's first unknown one.
 inline constexpr u64 kPipeFeaturesEnd = 32;
 inline constexpr std::size_t kFeatureBits = 256;
@@ -166,18 +169,48 @@ enum class RecordType : u32 {
   kThrottle = 5,
   kUnthrottle = 6,
   kFork = 7,
+  kRead = 8,
   kSample = 9,
   kMmap2 = 10,
+  kAux = 11,
+  kItraceStart = 12,
   kLostSamples = 13,
-  kHeaderAttr = 64,
+  kSwitch = 14,
+  kSwitchCpuWide = 15,
+  kNamespaces = 16,
+  kKsymbol = 17,
+  kBpfEvent = 18,
+  kCgroup = 19,
+  kTextPoke = 20,
+  kAuxOutputHwId = 21,
+  kHeaderAttr = 64,         ///< pipe mode: an attribute and its ids
+  kHeaderEventType = 65,    ///< pipe mode before Linux 3.12: a name
+  kHeaderTracingData = 66,  ///< followed by raw bytes that its header does not count
   kBuildId = 67,
   kFinishedRound = 68,
-  kAuxtrace = 71,       ///< followed by raw bytes that its header does not count
-  kEventUpdate = 78,    ///< pipe mode: names an event
+  kIdIndex = 69,
+  kAuxtraceInfo = 70,
+  kAuxtrace = 71,  ///< followed by raw bytes that its header does not count
+  kAuxtraceError = 72,
+  kThreadMap = 73,
+  kCpuMap = 74,
+  kStatConfig = 75,
+  kStat = 76,
+  kStatRound = 77,
+  kEventUpdate = 78,  ///< pipe mode: names an event
+  kTimeConv = 79,
   kHeaderFeature = 80,  ///< pipe mode: a feature section; its number, then its body
   kCompressed = 81,
+  kFinishedInit = 82,
   kCompressed2 = 83,
+  kBpfMetadata = 84,
+  kSchedstatCpu = 85,
+  kSchedstatDomain = 86,
+  kSimpleperfEventId = 32774,  ///< u64 count, then the index of an attribute and an id, each u64
 };
+
+/// From here on types are simpleperf's: their size has 32 bits, the upper half in the place of `misc`.
+inline constexpr u32 kFirstSimpleperfRecord = 32768;
 
 /// Records from here on are perf's own and carry no sample_id trailer.
 inline constexpr u32 kFirstToolRecord = 64;
@@ -211,12 +244,17 @@ enum class Feature : u32 {
   kTotalMem = 10,
   kCmdline = 11,
   kEventDesc = 12,
-  kGroupDesc = 14,
   kBranchStack = 15,
+  kGroupDesc = 17,
   kSampleTime = 21,
+  kDirFormat = 24,
   kCompressed = 27,
   kCpuPmuCaps = 28,
+  kPmuCaps = 31,
+  kSimpleperfMetaInfo = 129,  ///< pairs of strings, each with its NUL
 };
+/// The features that perf is known to have end before this one.
+inline constexpr u32 kFirstUnknownFeature = 33;
 
 /// A callchain's marker before user addresses (PERF_CONTEXT_USER); kernel's: -128.
 inline constexpr u64 kContextUser = static_cast<u64>(i64{-512});

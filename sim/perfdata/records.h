@@ -59,6 +59,7 @@ struct TaskRecord {
   SampleId sample_id;
 };
 
+/// LOST and LOST_SAMPLES; the latter has no id.
 struct LostRecord {
   u64 id = 0;
   u64 lost = 0;
