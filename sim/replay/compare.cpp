@@ -1,0 +1,220 @@
+#include "sim/replay/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <map>
+#include <span>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "sim/base/error.h"
+
+namespace lastbranch::replay {
+namespace {
+
+/// An edge with its file names in place of the sides' numbers, so that it is the same on both.
+struct CommonPlace {
+  std::string_view file;
+  u64 offset;
+
+  friend auto operator<=>(const CommonPlace&, const CommonPlace&) = default;
+};
+using CommonEdge = std::pair<CommonPlace, CommonPlace>;
+
+struct BothEdges {
+  Both<NamedPlace> ends;  ///< from, to
+  Both<Edge> sides;
+};
+
+CommonPlace common(const Place& place) {
+  return {place.file == nullptr ? std::string_view() : place.file->base_name(), place.offset};
+}
+
+NamedPlace named(const Place& place) {
+  return {place.file == nullptr ? std::string() : place.file->name, place.offset};
+}
+
+std::map<CommonEdge, BothEdges> join(const Both<const EdgeProfile*>& profiles) {
+  std::map<CommonEdge, BothEdges> joined;
+  for (std::size_t side = 0; side < 2; ++side) {
+    for (const auto& [key, edge] : profiles[side]->edges()) {
+      BothEdges& both = joined[{common(key.first), common(key.second)}];
+      both.ends = {named(key.first), named(key.second)};
+      both.sides[side] += edge;
+    }
+  }
+  return joined;
+}
+
+/// Which groups of a side are looked at.
+struct Selection {
+  std::size_t side;
+  u32 groups;  ///< bit n: group n
+
+  [[nodiscard]] u64 sum(const Groups& values) const {
+    u64 sum = 0;
+    for (std::size_t g = 0; g < kGroups; ++g) sum += (groups >> g & 1) != 0 ? values[g] : 0;
+    return sum;
+  }
+};
+constexpr u32 kAll = (u32{1} << kGroups) - 1, kEven = 0x55555555 & kAll, kOdd = kAll & ~kEven;
+
+std::optional<double> overlap(std::span<const BothEdges* const> edges, Selection a, Selection b) {
+  u64 all_a = 0, all_b = 0;
+  for (const BothEdges* e : edges) {
+    all_a += a.sum(e->sides[a.side].taken);
+    all_b += b.sum(e->sides[b.side].taken);
+  }
+  if (all_a == 0 || all_b == 0) return std::nullopt;
+  double smaller = 0, larger = 0;
+  for (const BothEdges* e : edges) {
+    const double p = static_cast<double>(a.sum(e->sides[a.side].taken)) / static_cast<double>(all_a);
+    const double q = static_cast<double>(b.sum(e->sides[b.side].taken)) / static_cast<double>(all_b);
+    smaller += std::min(p, q);
+    larger += std::max(p, q);
+  }
+  return smaller / larger;
+}
+
+/// The overlap of the sides with its interval: each loses one group after the other.
+Estimate estimated_overlap(std::span<const BothEdges* const> edges) {
+  Estimate estimate;
+  estimate.value = overlap(edges, {0, kAll}, {1, kAll}).value_or(0);
+  double variance = 0;
+  for (std::size_t side = 0; side < 2; ++side) {
+    std::array<double, kGroups> without{};
+    for (std::size_t g = 0; g < kGroups; ++g) {
+      const u32 left = kAll & ~(u32{1} << g);
+      without[g] =
+          overlap(edges, {0, side == 0 ? left : kAll}, {1, side == 1 ? left : kAll}).value_or(estimate.value);
+    }
+    const double error = jackknife_error(without);
+    variance += error * error;
+  }
+  const double reach = kReach * std::sqrt(variance);
+  estimate.low = std::max(0.0, estimate.value - reach);
+  estimate.high = std::min(1.0, estimate.value + reach);
+  return estimate;
+}
+
+Groups sum(const Groups& a, const Groups& b) {
+  Groups out;
+  std::ranges::transform(a, b, out.begin(), std::plus{});
+  return out;
+}
+
+/// Of the entries that say whether they were predicted.
+std::optional<Estimate> missed(const Edge& edge) {
+  return proportion(edge.mispredicted, sum(edge.mispredicted, edge.predicted));
+}
+
+template <typename Row>
+void sort_by_difference(std::vector<Row>& rows) {
+  std::ranges::stable_sort(rows, std::ranges::greater{},
+                           [](const Row& row) { return std::abs(row.share[1].value - row.share[0].value); });
+}
+
+EdgeRow edge_row(const BothEdges& both, const Both<const EdgeProfile*>& profiles) {
+  EdgeRow row;
+  row.from = both.ends[0];
+  row.to = both.ends[1];
+  for (std::size_t side = 0; side < 2; ++side) {
+    const Edge& edge = both.sides[side];
+    row.taken[side] = total(edge.taken);
+    row.share[side] = proportion(edge.taken, profiles[side]->taken()).value_or(Estimate{});
+    row.missed[side] = missed(edge);
+    row.cycles[side] = mean(edge.cycles, edge.timed);
+  }
+  return row;
+}
+
+std::vector<BranchRow> branch_rows(const std::map<CommonEdge, BothEdges>& edges,
+                                   const Both<const EdgeProfile*>& profiles) {
+  std::vector<BranchRow> rows;
+  // Edges of one branch stand side by side.
+  for (auto at = edges.begin(); at != edges.end();) {
+    BranchRow row;
+    row.at = at->second.ends[0];
+    Both<Edge> sums;
+    const CommonPlace from = at->first.first;
+    for (; at != edges.end() && at->first.first == from; ++at) {
+      for (std::size_t side = 0; side < 2; ++side) {
+        row.targets[side] += total(at->second.sides[side].taken) != 0;
+        sums[side] += at->second.sides[side];
+      }
+    }
+    for (std::size_t side = 0; side < 2; ++side) {
+      row.taken[side] = total(sums[side].taken);
+      row.share[side] = proportion(sums[side].taken, profiles[side]->taken()).value_or(Estimate{});
+      row.missed[side] = missed(sums[side]);
+    }
+    rows.push_back(std::move(row));
+  }
+  sort_by_difference(rows);
+  return rows;
+}
+
+/// What keeps equal code from being seen as equal.
+std::vector<std::string> notes(const Both<const EdgeProfile*>& profiles) {
+  std::vector<std::string> out;
+  for (std::size_t side = 0; side < 2; ++side) {
+    const EdgeProfile &here = *profiles[side], &there = *profiles[1 - side];
+    const bool unmapped =
+        std::ranges::any_of(here.edges(), [](const auto& e) { return e.first.first.file == nullptr; });
+    if (here.files().empty() && !there.files().empty()) {
+      out.push_back(fmt::format(
+          "{} has no maps: its addresses are no offsets in files, and no edge of it can be one of {}",
+          here.path(), there.path()));
+    } else if (unmapped && !here.files().empty()) {
+      out.push_back(
+          fmt::format("{}: branches outside of all mapped files go by their addresses", here.path()));
+    }
+  }
+  for (const MappedFile& a : profiles[0]->files()) {
+    for (const MappedFile& b : profiles[1]->files()) {
+      if (a.base_name() != b.base_name() || !a.build_id || !b.build_id || *a.build_id == *b.build_id)
+        continue;
+      out.push_back(fmt::format("{} has build-id {} in {} and {} in {}: equal offsets are not equal code",
+                                a.base_name(), a.build_id->hex(), profiles[0]->path(), b.build_id->hex(),
+                                profiles[1]->path()));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string NamedPlace::words() const {
+  return file.empty() ? fmt::format("{:#x}", offset)
+                      : fmt::format("{}+{:#x}", std::string_view(file).substr(file.rfind('/') + 1), offset);
+}
+
+Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
+  const Both<const EdgeProfile*> profiles = {&a, &b};
+  for (const EdgeProfile* profile : profiles) {
+    if (total(profile->taken()) == 0) {
+      throw Error("{}: expected branch stacks, found {} samples without any", profile->path(),
+                  profile->samples_without());
+    }
+  }
+  const std::map<CommonEdge, BothEdges> edges = join(profiles);
+  std::vector<const BothEdges*> list;
+  list.reserve(edges.size());
+  for (const auto& [key, both] : edges) list.push_back(&both);
+
+  Comparison out;
+  for (std::size_t side = 0; side < 2; ++side) {
+    out.sides[side] = {profiles[side]->path(), profiles[side]->samples(), total(profiles[side]->taken()),
+                       profiles[side]->edges().size(), overlap(list, {side, kEven}, {side, kOdd})};
+  }
+  out.overlap = estimated_overlap(list);
+  for (const BothEdges* both : list) out.edges.push_back(edge_row(*both, profiles));
+  sort_by_difference(out.edges);
+  out.branches = branch_rows(edges, profiles);
+  out.notes = notes(profiles);
+  return out;
+}
+
+}  // namespace lastbranch::replay

@@ -1,0 +1,43 @@
+#pragma once
+/// Shares, rates and means of what samples saw, each with a 95 % confidence interval.
+/// Branches of one sample follow from each other, so they are no independent draws: samples are dealt round
+/// to kGroups groups, and the scatter between groups gives the interval (delete-one-group jackknife). A rate
+/// whose groups do not scatter, as 0 of 50, gets Wilson's interval for as many independent draws: the wider
+/// of the two holds. Sources: B. Efron, C. Stein, "The Jackknife Estimate of Variance" (1981); E. B. Wilson,
+/// "Probable Inference, the Law of Succession, and Statistical Inference" (1927).
+#include <array>
+#include <optional>
+
+#include "sim/base/units.h"
+
+namespace lastbranch::replay {
+
+inline constexpr std::size_t kGroups = 16;
+
+/// A count, kept apart by group.
+using Groups = std::array<u64, kGroups>;
+
+[[nodiscard]] u64 total(const Groups& groups);
+
+struct Estimate {
+  double value = 0;
+  double low = 0;  ///< of the 95 % interval
+  double high = 0;
+
+  /// Whether the two intervals have nothing in common: a difference that sampling does not explain.
+  [[nodiscard]] bool apart_from(const Estimate& other) const { return high < other.low || other.high < low; }
+};
+
+/// The part `of` has in `all`, which it is counted in: 0 to 1. Nothing when `all` is 0.
+[[nodiscard]] std::optional<Estimate> proportion(const Groups& of, const Groups& all);
+
+/// `sum` by `count`, such as cycles by entry. Nothing when `count` is 0.
+[[nodiscard]] std::optional<Estimate> mean(const Groups& sum, const Groups& count);
+
+/// The standard error of a figure, from what the figure is without each of the groups.
+[[nodiscard]] double jackknife_error(const std::array<double, kGroups>& without);
+
+/// How many standard errors an interval reaches to either side: Student's t for kGroups - 1 degrees.
+inline constexpr double kReach = 2.131;
+
+}  // namespace lastbranch::replay
