@@ -20,7 +20,7 @@ struct Command {
   CommandFunction function;
 };
 
-constexpr std::array<Command, 8> kCommands = {
+constexpr auto kCommands = std::to_array<Command>(
     {{"run", "run a program", run_command},
      {"stat", "run a program and count events", stat_command},
      {"record", "run a program and write samples with their last branches to perf.data", record_command},
@@ -28,7 +28,7 @@ constexpr std::array<Command, 8> kCommands = {
      {"script", "print the samples of a perf.data file", script_command},
      {"report", "print the hottest branches of a perf.data file", report_command},
      {"kvm", "explain, compare and check KVM's virtualization of LBRs and the PMU", kvm_command},
-     {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}}};
+     {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}});
 
 std::string general_help() {
   std::string text = "usage: lastbranch COMMAND [options] [--] [program [arguments]]\n\n";

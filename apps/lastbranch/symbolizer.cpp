@@ -32,9 +32,12 @@ const Symbolizer::File& Symbolizer::file(const std::string& path) {
 std::string Symbolizer::describe(u64 address) {
   const CodeRange* range = range_of(address);
   if (range == nullptr) return "[unknown]";
-  const std::string name = range->file.substr(range->file.rfind('/') + 1);
-  const File& known = file(range->file);
-  const u64 offset = address - range->address + range->pgoff;
+  return describe(range->file, address - range->address + range->pgoff);
+}
+
+std::string Symbolizer::describe(const std::string& path, u64 offset) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  const File& known = file(path);
   for (const load::Segment& s : known.segments) {
     if (offset - s.offset >= s.file_bytes) continue;
     const u64 linked = offset - s.offset + s.address;

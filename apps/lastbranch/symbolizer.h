@@ -29,6 +29,8 @@ class Symbolizer {
   /// "[unknown]" where nothing is mapped. Files are read when first needed; what cannot be read has no
   /// symbols.
   [[nodiscard]] std::string describe(u64 address);
+  /// The same for the byte at `offset` of the file at `path`.
+  [[nodiscard]] std::string describe(const std::string& path, u64 offset);
 
  private:
   struct File {
