@@ -4,7 +4,8 @@
 // The first rule that is broken decides how the entry fails. Rules on what this model has no controls for are
 // left out; what the capability MSRs fix (64-bit guests and hosts) is in the rules on the controls.
 // Source: SDM vol. 3C, "VM Entries": "Checks on VMX Controls and Host-State Area", "Checking and Loading
-// Guest State". `source` names the subsection.
+// Guest State". Each row names its subsection.
+#include "models/vmx/rules.h"
 #include "models/vmx/vmx.h"
 
 namespace lastbranch::vmx {

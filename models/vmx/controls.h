@@ -51,6 +51,7 @@ struct ControlDef {
   u8 bit;
   Setting setting;
   std::string_view name;
+  std::string_view source;          ///< of the manual: volume, chapter and section
   bool Features::*needs = nullptr;  ///< only on parts with this
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/vmx/sources.h"
 #include "sim/base/assert.h"
 
 namespace lastbranch::vmx {
@@ -53,50 +54,61 @@ bool is_target(V x) {
 }
 
 constexpr InsnRule kInstructions[] = {
-    {"CPUID always exits", S::kCpuid, Reason::kCpuid, always},
-    {"INVD always exits", S::kInvd, Reason::kInvd, always},
-    {"VMX instructions always exit", S::kVmx, Reason::kVmcall, always},
-    {"RDMSR exits without MSR bitmaps", S::kRdmsr, Reason::kRdmsr, no_bitmap},
-    {"RDMSR exits for registers that no bitmap covers", S::kRdmsr, Reason::kRdmsr, outside},
-    {"RDMSR exits by its bit", S::kRdmsr, Reason::kRdmsr, [](V x) { return msr_bit(x, 0); }},
-    {"WRMSR exits without MSR bitmaps", S::kWrmsr, Reason::kWrmsr, no_bitmap},
-    {"WRMSR exits for registers that no bitmap covers", S::kWrmsr, Reason::kWrmsr, outside},
-    {"WRMSR exits by its bit", S::kWrmsr, Reason::kWrmsr, [](V x) { return msr_bit(x, 2048); }},
-    {"RDPMC exits by RDPMC exiting", S::kRdpmc, Reason::kRdpmc, [](V x) { return x.control(proc::kRdpmc); }},
-    {"RDTSC exits by RDTSC exiting", S::kRdtsc, Reason::kRdtsc, [](V x) { return x.control(proc::kRdtsc); }},
-    {"HLT exits by HLT exiting", S::kHlt, Reason::kHlt, [](V x) { return x.control(proc::kHlt); }},
-    {"INVLPG exits by INVLPG exiting", S::kInvlpg, Reason::kInvlpg,
+    {"CPUID always exits", sdm::kUnconditional, S::kCpuid, Reason::kCpuid, always},
+    {"INVD always exits", sdm::kUnconditional, S::kInvd, Reason::kInvd, always},
+    {"VMX instructions always exit", sdm::kUnconditional, S::kVmx, Reason::kVmcall, always},
+    {"RDMSR exits without MSR bitmaps", sdm::kConditional, S::kRdmsr, Reason::kRdmsr, no_bitmap},
+    {"RDMSR exits for registers that no bitmap covers", sdm::kConditional, S::kRdmsr, Reason::kRdmsr,
+     outside},
+    {"RDMSR exits by its bit", sdm::kConditional, S::kRdmsr, Reason::kRdmsr,
+     [](V x) { return msr_bit(x, 0); }},
+    {"WRMSR exits without MSR bitmaps", sdm::kConditional, S::kWrmsr, Reason::kWrmsr, no_bitmap},
+    {"WRMSR exits for registers that no bitmap covers", sdm::kConditional, S::kWrmsr, Reason::kWrmsr,
+     outside},
+    {"WRMSR exits by its bit", sdm::kConditional, S::kWrmsr, Reason::kWrmsr,
+     [](V x) { return msr_bit(x, 2048); }},
+    {"RDPMC exits by RDPMC exiting", sdm::kConditional, S::kRdpmc, Reason::kRdpmc,
+     [](V x) { return x.control(proc::kRdpmc); }},
+    {"RDTSC exits by RDTSC exiting", sdm::kConditional, S::kRdtsc, Reason::kRdtsc,
+     [](V x) { return x.control(proc::kRdtsc); }},
+    {"HLT exits by HLT exiting", sdm::kConditional, S::kHlt, Reason::kHlt,
+     [](V x) { return x.control(proc::kHlt); }},
+    {"INVLPG exits by INVLPG exiting", sdm::kConditional, S::kInvlpg, Reason::kInvlpg,
      [](V x) { return x.control(proc::kInvlpg); }},
-    {"MOV from CR3 exits by CR3-store exiting", S::kReadCr, Reason::kCr,
+    {"MOV from CR3 exits by CR3-store exiting", sdm::kConditional, S::kReadCr, Reason::kCr,
      [](V x) { return x.insn.number == 3 && x.control(proc::kCr3Store); }},
-    {"MOV from CR8 exits by CR8-store exiting", S::kReadCr, Reason::kCr,
+    {"MOV from CR8 exits by CR8-store exiting", sdm::kConditional, S::kReadCr, Reason::kCr,
      [](V x) { return x.insn.number == 8 && x.control(proc::kCr8Store); }},
-    {"MOV to CR0 exits when an owned bit is not that of the read shadow", S::kWriteCr, Reason::kCr,
+    {"MOV to CR0 exits when an owned bit is not that of the read shadow", sdm::kConditional, S::kWriteCr,
+     Reason::kCr,
      [](V x) { return x.insn.number == 0 && differs(x, x.insn.value, Field::kCr0Mask, Field::kCr0Shadow); }},
-    {"MOV to CR3 exits by CR3-load exiting, unless the value is a target", S::kWriteCr, Reason::kCr,
-     [](V x) { return x.insn.number == 3 && x.control(proc::kCr3Load) && !is_target(x); }},
-    {"MOV to CR4 exits when an owned bit is not that of the read shadow", S::kWriteCr, Reason::kCr,
+    {"MOV to CR3 exits by CR3-load exiting, unless the value is a target", sdm::kConditional, S::kWriteCr,
+     Reason::kCr, [](V x) { return x.insn.number == 3 && x.control(proc::kCr3Load) && !is_target(x); }},
+    {"MOV to CR4 exits when an owned bit is not that of the read shadow", sdm::kConditional, S::kWriteCr,
+     Reason::kCr,
      [](V x) { return x.insn.number == 4 && differs(x, x.insn.value, Field::kCr4Mask, Field::kCr4Shadow); }},
-    {"MOV to CR8 exits by CR8-load exiting", S::kWriteCr, Reason::kCr,
+    {"MOV to CR8 exits by CR8-load exiting", sdm::kConditional, S::kWriteCr, Reason::kCr,
      [](V x) { return x.insn.number == 8 && x.control(proc::kCr8Load); }},
-    {"CLTS exits when TS is owned and set in the read shadow", S::kClts, Reason::kCr,
+    {"CLTS exits when TS is owned and set in the read shadow", sdm::kConditional, S::kClts, Reason::kCr,
      [](V x) { return (x.v.read(Field::kCr0Mask) & x.v.read(Field::kCr0Shadow) & kCr0Ts) != 0; }},
-    {"LMSW exits when it would set an owned PE that the read shadow has not", S::kLmsw, Reason::kCr,
+    {"LMSW exits when it would set an owned PE that the read shadow has not", sdm::kConditional, S::kLmsw,
+     Reason::kCr,
      [](V x) {
        return (x.insn.value & x.v.read(Field::kCr0Mask) & ~x.v.read(Field::kCr0Shadow) & kCr0Pe) != 0;
      }},
-    {"LMSW exits when an owned MP, EM or TS is not that of the read shadow", S::kLmsw, Reason::kCr,
+    {"LMSW exits when an owned MP, EM or TS is not that of the read shadow", sdm::kConditional, S::kLmsw,
+     Reason::kCr,
      [](V x) {
        const u64 others = (x.insn.value ^ x.v.read(Field::kCr0Shadow)) & x.v.read(Field::kCr0Mask);
        return (others & kMsw & ~kCr0Pe) != 0;
      }},
-    {"MOV from DR exits by MOV-DR exiting", S::kReadDr, Reason::kMovDr,
+    {"MOV from DR exits by MOV-DR exiting", sdm::kConditional, S::kReadDr, Reason::kMovDr,
      [](V x) { return x.control(proc::kMovDr); }},
-    {"MOV to DR exits by MOV-DR exiting", S::kWriteDr, Reason::kMovDr,
+    {"MOV to DR exits by MOV-DR exiting", sdm::kConditional, S::kWriteDr, Reason::kMovDr,
      [](V x) { return x.control(proc::kMovDr); }},
-    {"I/O exits by a bit of the bitmaps, or by wrapping around", S::kIo, Reason::kIo,
+    {"I/O exits by a bit of the bitmaps, or by wrapping around", sdm::kConditional, S::kIo, Reason::kIo,
      [](V x) { return x.control(proc::kIoBitmaps) && port_bits(x); }},
-    {"I/O without bitmaps exits by unconditional I/O exiting", S::kIo, Reason::kIo,
+    {"I/O without bitmaps exits by unconditional I/O exiting", sdm::kConditional, S::kIo, Reason::kIo,
      [](V x) { return !x.control(proc::kIoBitmaps) && x.control(proc::kUnconditionalIo); }},
 };
 
@@ -109,33 +121,63 @@ bool in_bitmap(const EventView& x) {
 }
 
 constexpr EventRule kEvents[] = {
-    {"an NMI exits by NMI exiting", Reason::kException,
+    {"an NMI exits by NMI exiting", sdm::kOtherCauses, Reason::kException,
      [](const VmxEvent& e) { return e.type == VmxEventType::kNmi; },
      [](const EventView& x) { return (x.pin & pin::kNmi) != 0; }},
-    {"an external interrupt exits by external-interrupt exiting", Reason::kExternalInterrupt,
-     [](const VmxEvent& e) { return e.type == VmxEventType::kInterrupt; },
+    {"an external interrupt exits by external-interrupt exiting", sdm::kOtherCauses,
+     Reason::kExternalInterrupt, [](const VmxEvent& e) { return e.type == VmxEventType::kInterrupt; },
      [](const EventView& x) { return (x.pin & pin::kExternalInterrupt) != 0; }},
     {"a page fault exits by its bit if its error code matches, by the bit's absence if not",
-     Reason::kException,
+     sdm::kOtherCauses, Reason::kException,
      [](const VmxEvent& e) { return is_exception(e) && e.vector == static_cast<u8>(Vector::kPF); },
      [](const EventView& x) {
        const bool matches = (x.event.error & x.v.read(Field::kPfMask)) == x.v.read(Field::kPfMatch);
        return in_bitmap(x) == matches;
      }},
-    {"another exception exits by its bit", Reason::kException, is_exception, in_bitmap},
-    {"INT n does not exit", Reason::kException,
-     [](const VmxEvent& e) { return e.type == VmxEventType::kSoftwareInterrupt; },
-     [](const EventView&) { return false; }},
+    {"another exception exits by its bit", sdm::kOtherCauses, Reason::kException, is_exception, in_bitmap},
+    {"INT n does not exit", sdm::kOtherCauses, Reason::kException,
+     [](const VmxEvent& e) { return e.type == VmxEventType::kSoftwareInterrupt; }, nullptr},
+};
+
+constexpr WindowRule kWindows[] = {
+    {"a triple fault exits", sdm::kOtherCauses, Window::kTripleFault, Reason::kTripleFault,
+     [](const Vmcs&) { return true; }},
+    {"an external interrupt that is not acknowledged exits by external-interrupt exiting, and stays pending",
+     sdm::kOtherCauses, Window::kInterruptWaiting, Reason::kExternalInterrupt,
+     [](const Vmcs& v) {
+       return (v.read(Field::kPinControls) & pin::kExternalInterrupt) != 0 &&
+              (v.read(Field::kExitControls) & exit_ctl::kAcknowledge) == 0;
+     }},
+    {"an interrupt window exits by interrupt-window exiting", sdm::kOtherCauses, Window::kInterruptWindow,
+     Reason::kInterruptWindow,
+     [](const Vmcs& v) { return (v.read(Field::kProcControls) & proc::kInterruptWindow) != 0; }},
+    {"an NMI window exits by NMI-window exiting", sdm::kOtherCauses, Window::kNmiWindow, Reason::kNmiWindow,
+     [](const Vmcs& v) { return (v.read(Field::kProcControls) & proc::kNmiWindow) != 0; }},
 };
 
 constexpr ListRule kLists[] = {
-    {"IA32_FS_BASE and IA32_GS_BASE are not loaded from a list", true, false,
+    {"IA32_FS_BASE and IA32_GS_BASE are not loaded from a list", sdm::kEntryLists, true, false,
      [](u32 index, u32) { return index == 0xc0000100 || index == 0xc0000101; }},
-    {"registers of the x2APIC are not in a list", true, true, [](u32 index, u32) { return index >> 8 == 8; }},
-    {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", true, false,
+    {"registers of the x2APIC are not in a list", sdm::kEntryLists, true, true,
+     [](u32 index, u32) { return index >> 8 == 8; }},
+    {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", sdm::kEntryLists, true, false,
      [](u32 index, u32) { return index == 0x9b; }},
-    {"IA32_SMBASE is not stored outside SMM", false, true, [](u32 index, u32) { return index == 0x9e; }},
-    {"reserved bits of an entry are 0", true, true, [](u32, u32 reserved) { return reserved != 0; }},
+    {"IA32_SMBASE is not stored outside SMM", sdm::kSaveLists, false, true,
+     [](u32 index, u32) { return index == 0x9e; }},
+    {"reserved bits of an entry are 0", sdm::kEntryLists, true, true,
+     [](u32, u32 reserved) { return reserved != 0; }},
+};
+
+/// Exit reasons of VMX instructions. Source: SDM vol. 3D, appendix "VMX Basic Exit Reasons".
+constexpr struct {
+  VmxOp op;
+  Reason reason;
+} kVmxReasons[] = {
+    {VmxOp::kVmcall, Reason::kVmcall},     {VmxOp::kVmclear, Reason::kVmclear},
+    {VmxOp::kVmlaunch, Reason::kVmlaunch}, {VmxOp::kVmptrld, Reason::kVmptrld},
+    {VmxOp::kVmptrst, Reason::kVmptrst},   {VmxOp::kVmread, Reason::kVmread},
+    {VmxOp::kVmresume, Reason::kVmresume}, {VmxOp::kVmwrite, Reason::kVmwrite},
+    {VmxOp::kVmxoff, Reason::kVmxoff},     {VmxOp::kVmxon, Reason::kVmxon},
 };
 
 }  // namespace
@@ -145,8 +187,9 @@ std::span<const InsnRule> instruction_rules() {
 }
 const InsnRule* instruction_rule(const InsnView& view) {
   const auto* const row =
-      std::find_if(std::begin(kInstructions), std::end(kInstructions),
-                   [&](const InsnRule& r) { return r.what == view.insn.what && r.exits(view); });
+      std::find_if(std::begin(kInstructions), std::end(kInstructions), [&](const InsnRule& r) {
+        return r.what == view.insn.what && looked_at(table::kInstructions, r.rule, r.exits(view));
+      });
   return row == std::end(kInstructions) ? nullptr : row;
 }
 
@@ -199,28 +242,9 @@ std::optional<u64> owned_bits(const InsnView& x, u64 cr0, u64 cr4) {
 }
 
 Reason reason_of(VmxOp op) {
-  switch (op) {
-    case VmxOp::kVmclear:
-      return Reason::kVmclear;
-    case VmxOp::kVmlaunch:
-      return Reason::kVmlaunch;
-    case VmxOp::kVmptrld:
-      return Reason::kVmptrld;
-    case VmxOp::kVmptrst:
-      return Reason::kVmptrst;
-    case VmxOp::kVmread:
-      return Reason::kVmread;
-    case VmxOp::kVmresume:
-      return Reason::kVmresume;
-    case VmxOp::kVmwrite:
-      return Reason::kVmwrite;
-    case VmxOp::kVmxoff:
-      return Reason::kVmxoff;
-    case VmxOp::kVmxon:
-      return Reason::kVmxon;
-    default:
-      return Reason::kVmcall;
-  }
+  const auto* const row =
+      std::find_if(std::begin(kVmxReasons), std::end(kVmxReasons), [&](const auto& r) { return r.op == op; });
+  return row == std::end(kVmxReasons) ? Reason::kVmcall : row->reason;
 }
 
 std::span<const EventRule> event_rules() {
@@ -234,12 +258,28 @@ const EventRule& event_rule(const VmxEvent& event) {
   return *row;
 }
 
+bool exits(const EventRule& rule, const EventView& view) {
+  const bool leaves = rule.exits != nullptr && rule.exits(view);
+  looked_at(table::kEvents, rule.rule, leaves || rule.exits == nullptr);
+  return leaves;
+}
+
+std::span<const WindowRule> window_rules() {
+  return kWindows;
+}
+const WindowRule* window_rule(Window what, const Vmcs& v) {
+  for (const WindowRule& row : kWindows) {
+    if (row.what == what && looked_at(table::kWindows, row.rule, row.exits(v))) return &row;
+  }
+  return nullptr;
+}
+
 std::span<const ListRule> list_rules() {
   return kLists;
 }
 const ListRule* list_rule(bool load, u32 index, u32 reserved) {
   const auto* const row = std::find_if(std::begin(kLists), std::end(kLists), [&](const ListRule& r) {
-    return (load ? r.loads : r.stores) && r.refuses(index, reserved);
+    return looked_at(table::kLists, r.rule, (load ? r.loads : r.stores) && r.refuses(index, reserved));
   });
   return row == std::end(kLists) ? nullptr : row;
 }

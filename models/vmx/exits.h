@@ -3,6 +3,7 @@
 // the first that applies decides; none: it executes.
 // Source: SDM vol. 3C, "VMX Non-Root Operation": "Instructions That Cause VM Exits", "Other Causes of VM
 // Exits"; "Control of MSR access", "VM-Execution Control Fields".
+#include "models/vmx/rules.h"
 #include "models/vmx/vmx.h"
 
 namespace lastbranch::vmx {
@@ -21,6 +22,7 @@ struct InsnView {
 };
 struct InsnRule {
   std::string_view rule;
+  std::string_view source;
   VmxSensitive what;
   Reason reason;
   bool (*exits)(const InsnView&);
@@ -32,7 +34,7 @@ struct InsnRule {
 [[nodiscard]] u64 qualification(const VmxInsn& insn);
 /// What the instruction accesses in place of CR0 or CR4 where the hypervisor owns bits of it.
 [[nodiscard]] std::optional<u64> owned_bits(const InsnView& view, u64 cr0, u64 cr4);
-/// The exit reason of a VMX instruction.
+/// The exit reason of a VMX instruction; of those this processor has not, VMCALL's.
 [[nodiscard]] Reason reason_of(VmxOp op);
 
 /// An event as the rules look at it: `kind` selects the rows, the first of them decides.
@@ -43,16 +45,33 @@ struct EventView {
 };
 struct EventRule {
   std::string_view rule;
+  std::string_view source;
   Reason reason;
   bool (*concerns)(const VmxEvent&);
-  bool (*exits)(const EventView&);
+  bool (*exits)(const EventView&);  ///< nullptr: never
 };
 [[nodiscard]] std::span<const EventRule> event_rules();
 [[nodiscard]] const EventRule& event_rule(const VmxEvent& event);
+/// Whether the event leaves by `rule`, its own.
+[[nodiscard]] bool exits(const EventRule& rule, const EventView& view);
+
+/// An exit that no instruction and no event of the guest asks for.
+enum class Window : u8 { kTripleFault, kInterruptWaiting, kInterruptWindow, kNmiWindow };
+struct WindowRule {
+  std::string_view rule;
+  std::string_view source;
+  Window what;
+  Reason reason;
+  bool (*exits)(const Vmcs&);
+};
+[[nodiscard]] std::span<const WindowRule> window_rules();
+/// nullptr: it does not exit.
+[[nodiscard]] const WindowRule* window_rule(Window what, const Vmcs& v);
 
 /// Why an entry of an MSR list is refused before RDMSR or WRMSR is tried.
 struct ListRule {
   std::string_view rule;
+  std::string_view source;
   bool loads;   ///< holds for lists that are loaded
   bool stores;  ///< ... stored
   bool (*refuses)(u32 index, u32 reserved);

@@ -108,7 +108,8 @@ enum class FieldKind : u8 { kControl, kReadOnly, kGuest, kHost };
 struct FieldDef {
   u32 encoding;
   std::string_view name;
-  bool arch_lbr = false;  ///< only on parts with architectural last-branch records
+  std::string_view source;  ///< of the manual: volume, chapter and section
+  bool arch_lbr = false;    ///< only on parts with architectural last-branch records
 
   /// In bits.
   [[nodiscard]] constexpr unsigned width() const {

@@ -1,4 +1,5 @@
 // IA32_FEATURE_CONTROL and the capability MSRs, computed from the tables of fields and controls.
+#include "models/vmx/sources.h"
 #include "models/vmx/vmx.h"
 
 namespace lastbranch::vmx {
@@ -32,31 +33,42 @@ struct Vmx::Access {
   }
 };
 
-std::span<const MsrDef> Vmx::rows() {
-  static constexpr MsrDef kRows[] = {
-      // Lock, VMX outside SMX.
-      {.index = 0x3a,
-       .name = "IA32_FEATURE_CONTROL",
-       .writable = 5,
-       .read = Access::feature_control,
-       .write = Access::write_feature_control},
-      {.index = 0x480, .name = "IA32_VMX_BASIC", .read = Access::basic},
-      {.index = 0x481, .name = "IA32_VMX_PINBASED_CTLS", .read = Access::controls<Word::kPin, true>},
-      {.index = 0x482, .name = "IA32_VMX_PROCBASED_CTLS", .read = Access::controls<Word::kProc, true>},
-      {.index = 0x483, .name = "IA32_VMX_EXIT_CTLS", .read = Access::controls<Word::kExit, true>},
-      {.index = 0x484, .name = "IA32_VMX_ENTRY_CTLS", .read = Access::controls<Word::kEntry, true>},
-      {.index = 0x485, .name = "IA32_VMX_MISC", .read = Access::misc},
-      {.index = 0x486, .name = "IA32_VMX_CR0_FIXED0", .read = Access::cr0_ones},
-      {.index = 0x487, .name = "IA32_VMX_CR0_FIXED1", .read = Access::cr0_may},
-      {.index = 0x488, .name = "IA32_VMX_CR4_FIXED0", .read = Access::cr4_ones},
-      {.index = 0x489, .name = "IA32_VMX_CR4_FIXED1", .read = Access::cr4_may},
-      {.index = 0x48a, .name = "IA32_VMX_VMCS_ENUM", .read = Access::enumeration},
-      // 48BH, 48CH and 491H belong to secondary controls, EPT and VM functions: absent with them.
-      {.index = 0x48d, .name = "IA32_VMX_TRUE_PINBASED_CTLS", .read = Access::controls<Word::kPin, false>},
-      {.index = 0x48e, .name = "IA32_VMX_TRUE_PROCBASED_CTLS", .read = Access::controls<Word::kProc, false>},
-      {.index = 0x48f, .name = "IA32_VMX_TRUE_EXIT_CTLS", .read = Access::controls<Word::kExit, false>},
-      {.index = 0x490, .name = "IA32_VMX_TRUE_ENTRY_CTLS", .read = Access::controls<Word::kEntry, false>},
+std::span<const CapabilityMsr> Vmx::capabilities() {
+  // 48BH, 48CH and 491H belong to secondary controls, EPT and VM functions: absent with them.
+  static constexpr CapabilityMsr kRows[] = {
+      {0x3a, "IA32_FEATURE_CONTROL", sdm::kFeatureControl, Access::feature_control, 5,
+       Access::write_feature_control},  // lock, VMX outside SMX
+      {0x480, "IA32_VMX_BASIC", sdm::kBasic, Access::basic},
+      {0x481, "IA32_VMX_PINBASED_CTLS", sdm::kExecutionCapability, Access::controls<Word::kPin, true>},
+      {0x482, "IA32_VMX_PROCBASED_CTLS", sdm::kExecutionCapability, Access::controls<Word::kProc, true>},
+      {0x483, "IA32_VMX_EXIT_CTLS", sdm::kExitCapability, Access::controls<Word::kExit, true>},
+      {0x484, "IA32_VMX_ENTRY_CTLS", sdm::kEntryCapability, Access::controls<Word::kEntry, true>},
+      {0x485, "IA32_VMX_MISC", sdm::kMisc, Access::misc},
+      {0x486, "IA32_VMX_CR0_FIXED0", sdm::kFixedCr0, Access::cr0_ones},
+      {0x487, "IA32_VMX_CR0_FIXED1", sdm::kFixedCr0, Access::cr0_may},
+      {0x488, "IA32_VMX_CR4_FIXED0", sdm::kFixedCr4, Access::cr4_ones},
+      {0x489, "IA32_VMX_CR4_FIXED1", sdm::kFixedCr4, Access::cr4_may},
+      {0x48a, "IA32_VMX_VMCS_ENUM", sdm::kEnumeration, Access::enumeration},
+      {0x48d, "IA32_VMX_TRUE_PINBASED_CTLS", sdm::kExecutionCapability, Access::controls<Word::kPin, false>},
+      {0x48e, "IA32_VMX_TRUE_PROCBASED_CTLS", sdm::kExecutionCapability,
+       Access::controls<Word::kProc, false>},
+      {0x48f, "IA32_VMX_TRUE_EXIT_CTLS", sdm::kExitCapability, Access::controls<Word::kExit, false>},
+      {0x490, "IA32_VMX_TRUE_ENTRY_CTLS", sdm::kEntryCapability, Access::controls<Word::kEntry, false>},
   };
+  return kRows;
+}
+
+std::span<const MsrDef> Vmx::rows() {
+  static const std::vector<MsrDef> kRows = [] {
+    std::vector<MsrDef> made;
+    for (const CapabilityMsr& row : capabilities())
+      made.push_back({.index = row.index,
+                      .name = row.name,
+                      .writable = row.writable,
+                      .read = row.read,
+                      .write = row.write});
+    return made;
+  }();
   return kRows;
 }
 

@@ -165,7 +165,7 @@ VmxDecision Vmx::instruction(const VmxInsn& insn) {
     const VmxState state = processor_.state();
     return {.value = owned_bits(view, state.cr0, state.cr4)};
   }
-  decided_ = rule->rule;
+  decided(rule->rule, rule->source);
   leave({.reason = insn.what == VmxSensitive::kVmx ? reason_of(insn.op) : rule->reason,
          .qualification = qualification(insn),
          .length = insn.length});
@@ -174,8 +174,8 @@ VmxDecision Vmx::instruction(const VmxInsn& insn) {
 
 bool Vmx::event(const VmxEvent& event, const VmxEvent* first) {
   const EventRule& rule = event_rule(event);
-  if (!rule.exits({vmcs(), event})) return false;
-  decided_ = rule.rule;
+  if (!exits(rule, {vmcs(), event})) return false;
+  decided(rule.rule, rule.source);
   const bool software =
       event.type == VmxEventType::kPrivileged || event.type == VmxEventType::kSoftwareException;
   const bool details =
@@ -193,31 +193,25 @@ bool Vmx::event(const VmxEvent& event, const VmxEvent* first) {
   return true;
 }
 
+bool Vmx::leave_by(Window what) {
+  const WindowRule* const rule = window_rule(what, vmcs());
+  if (rule == nullptr) return false;
+  decided(rule->rule, rule->source);
+  leave({.reason = rule->reason});
+  return true;
+}
+
 void Vmx::triple_fault() {
-  decided_ = "a triple fault exits";
-  leave({.reason = Reason::kTripleFault});
+  leave_by(Window::kTripleFault);
 }
-
 bool Vmx::interrupt_waiting() {
-  const Vmcs v = vmcs();
-  if (!takes_interrupts() || (v.read(Field::kExitControls) & exit_ctl::kAcknowledge) != 0) return false;
-  decided_ = "an external interrupt exits by external-interrupt exiting";
-  leave({.reason = Reason::kExternalInterrupt});
-  return true;
+  return leave_by(Window::kInterruptWaiting);
 }
-
 bool Vmx::interrupt_window() {
-  if ((vmcs().read(Field::kProcControls) & proc::kInterruptWindow) == 0) return false;
-  decided_ = "interrupt-window exiting";
-  leave({.reason = Reason::kInterruptWindow});
-  return true;
+  return leave_by(Window::kInterruptWindow);
 }
-
 bool Vmx::nmi_window() {
-  if ((vmcs().read(Field::kProcControls) & proc::kNmiWindow) == 0) return false;
-  decided_ = "NMI-window exiting";
-  leave({.reason = Reason::kNmiWindow});
-  return true;
+  return leave_by(Window::kNmiWindow);
 }
 
 }  // namespace lastbranch::vmx

@@ -90,6 +90,19 @@ struct Limits {
   unsigned physical_bits = 39;
 };
 
+/// A register that reports what VMX can do, or locks it.
+struct CapabilityMsr {
+  u32 index;
+  std::string_view name;
+  std::string_view source;  ///< of the manual: volume, chapter and section
+  u64 (*read)(const void* self, u32 n);
+  u64 writable = 0;
+  MsrFault (*write)(void* self, u32 n, u64 value) = nullptr;
+};
+
+struct Crossing;
+enum class Window : u8;
+
 class Vmx final : public Virtualization {
  public:
   /// `msrs` has the rows of the LBR, the PMU and the processor already; Vmx attaches its own. All
@@ -110,12 +123,15 @@ class Vmx final : public Virtualization {
   [[nodiscard]] bool iret_unblocks() const override;
   [[nodiscard]] bool allows_cr(unsigned number, u64 value) const override;
 
+  [[nodiscard]] static std::span<const CapabilityMsr> capabilities();
   [[nodiscard]] bool in_guest() const { return in_guest_; }
   [[nodiscard]] const Limits& limits() const { return limits_; }
   /// Physical address of the current VMCS; kNoVmcs when there is none.
   [[nodiscard]] u64 current() const { return current_; }
   /// The rule that decided last, in words: a check that failed, a cause of a VM exit.
   [[nodiscard]] std::string_view decided_by() const { return decided_; }
+  /// Where the manual has that rule: volume, chapter and section.
+  [[nodiscard]] std::string_view decided_source() const { return source_; }
 
  private:
   struct ExitInfo {
@@ -141,12 +157,16 @@ class Vmx final : public Virtualization {
   u64 load_list(u64 address, u64 count);
   bool store_list(u64 address, u64 count);
   void leave(const ExitInfo& info);
-  void save_guest(Vmcs v, const VmxState& state);
+  [[nodiscard]] Crossing crossing(Vmcs v, VmxState& state, u64 from);
   void load_host(Vmcs v);
   void fail_entry(Reason reason, u64 qualification);
+  bool leave_by(Window what);
   void abort(u32 indicator);
   [[nodiscard]] u32 intercepts(Vmcs v) const;
-  u64 read_msr(u32 index) { return msrs_.read(index).value; }
+  void decided(std::string_view rule, std::string_view source) {
+    decided_ = rule;
+    source_ = source;
+  }
 
   struct Access;  ///< the rows' functions
   static std::span<const MsrDef> rows();
@@ -160,7 +180,7 @@ class Vmx final : public Virtualization {
   u64 feature_control_ = 0;
   u64 vmxon_ = kNoVmcs, current_ = kNoVmcs;
   bool in_guest_ = false;
-  std::string_view decided_;
+  std::string_view decided_, source_;
 };
 
 }  // namespace lastbranch::vmx

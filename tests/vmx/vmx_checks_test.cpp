@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/vmx/vmx_cases.h"
 #include "tests/vmx/vmx_world.h"
 
 namespace lastbranch::vmx::test {
@@ -310,4 +311,24 @@ TEST(VmxChecks, fail_the_entry_as_their_kind_does) {
 }
 
 }  // namespace
+
+std::vector<RuleCase> check_cases() {
+  std::vector<RuleCase> all;
+  const auto add = [&all](std::string_view table, const std::vector<Case>& cases) {
+    for (const Case& c : cases) {
+      const auto refused = [](const std::vector<Change>& changes) {
+        World world;
+        apply(world, changes);
+        return broken(world) != nullptr;
+      };
+      all.push_back({table, c.rule, [&c, refused] { EXPECT_TRUE(refused(c.breaks)); },
+                     [&c, refused] { EXPECT_FALSE(refused(c.holds)); }});
+    }
+  };
+  add(table::kControls, kControlCases);
+  add(table::kHost, kHostCases);
+  add(table::kGuest, kGuestCases);
+  return all;
+}
+
 }  // namespace lastbranch::vmx::test

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/vmx/vmx_cases.h"
 #include "tests/vmx/vmx_world.h"
 
 namespace lastbranch::vmx::test {
@@ -273,11 +274,11 @@ TEST(VmxExits, decide_by_the_rule_of_the_event) {
     EXPECT_EQ(rule.rule, c.rule);
     World stays;
     apply(stays, c.stays);
-    EXPECT_FALSE(rule.exits({stays.vmcs(), c.event})) << c.rule;
+    EXPECT_FALSE(exits(rule, {stays.vmcs(), c.event})) << c.rule;
     if (c.rule == "INT n does not exit") continue;
     World leaves;
     apply(leaves, c.leaves);
-    EXPECT_TRUE(rule.exits({leaves.vmcs(), c.event})) << c.rule;
+    EXPECT_TRUE(exits(rule, {leaves.vmcs(), c.event})) << c.rule;
   }
   EXPECT_EQ(covered.size(), event_rules().size());
 }
@@ -293,28 +294,29 @@ TEST(VmxExits, match_the_error_code_of_a_page_fault) {
     World world;
     apply(world,
           {{F::kExceptionBitmap, row.bit ? 1u << 14 : 0u}, {F::kPfMask, row.mask}, {F::kPfMatch, row.match}});
-    EXPECT_EQ(event_rule(kPageFault).exits({world.vmcs(), kPageFault}), row.exits)
+    EXPECT_EQ(exits(event_rule(kPageFault), {world.vmcs(), kPageFault}), row.exits)
         << row.bit << ' ' << row.mask << ' ' << row.match;
   }
 }
 
+struct ListCase {
+  std::string_view rule;
+  bool load;
+  u32 index, reserved;
+  bool near_load;
+  u32 near_index;
+};
+const ListCase kListCases[] = {
+    {"IA32_FS_BASE and IA32_GS_BASE are not loaded from a list", true, 0xc0000100, 0, false, 0xc0000100},
+    {"registers of the x2APIC are not in a list", false, 0x8ff, 0, false, 0x900},
+    {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", true, 0x9b, 0, false, 0x9b},
+    {"IA32_SMBASE is not stored outside SMM", false, 0x9e, 0, true, 0x9e},
+    {"reserved bits of an entry are 0", true, 0x10, 1, true, 0x10},
+};
+
 TEST(VmxExits, refuse_registers_in_lists) {
-  struct ListCase {
-    std::string_view rule;
-    bool load;
-    u32 index, reserved;
-    bool near_load;
-    u32 near_index;
-  };
-  const ListCase cases[] = {
-      {"IA32_FS_BASE and IA32_GS_BASE are not loaded from a list", true, 0xc0000100, 0, false, 0xc0000100},
-      {"registers of the x2APIC are not in a list", false, 0x8ff, 0, false, 0x900},
-      {"IA32_SMM_MONITOR_CTL is not loaded outside SMM", true, 0x9b, 0, false, 0x9b},
-      {"IA32_SMBASE is not stored outside SMM", false, 0x9e, 0, true, 0x9e},
-      {"reserved bits of an entry are 0", true, 0x10, 1, true, 0x10},
-  };
   std::set<std::string_view> covered;
-  for (const ListCase& c : cases) {
+  for (const ListCase& c : kListCases) {
     covered.insert(c.rule);
     const ListRule* const rule = list_rule(c.load, c.index, c.reserved);
     ASSERT_NE(rule, nullptr) << c.rule;
@@ -324,5 +326,80 @@ TEST(VmxExits, refuse_registers_in_lists) {
   EXPECT_EQ(covered.size(), list_rules().size());
 }
 
+/// An exit that nothing in the guest asks for, and the controls that it needs.
+struct WindowCase {
+  std::string_view rule;
+  Window what;
+  std::vector<Change> leaves, stays;
+};
+const WindowCase kWindowCases[] = {
+    {"a triple fault exits", Window::kTripleFault, {}, {}},
+    {"an external interrupt that is not acknowledged exits by external-interrupt exiting, and stays pending",
+     Window::kInterruptWaiting,
+     {{F::kPinControls, 0x17}},
+     {{F::kPinControls, 0x17}, {F::kExitControls, 0x36ffb | exit_ctl::kAcknowledge}}},
+    {"an interrupt window exits by interrupt-window exiting",
+     Window::kInterruptWindow,
+     {control(proc::kInterruptWindow)},
+     {control(proc::kNmiWindow)}},
+    {"an NMI window exits by NMI-window exiting",
+     Window::kNmiWindow,
+     {control(proc::kNmiWindow)},
+     {control(proc::kInterruptWindow)}},
+};
+
+void leave_by(const InsnCase& c) {
+  World world;
+  apply(world, c.by);
+  if (c.bit != 0) *world.memory.host(c.bit) = c.leaves.what == S::kIo ? 1 : 2;
+  EXPECT_NE(decide(world, c.leaves), nullptr);
+}
+void stay_near(const InsnCase& c) {
+  World world;
+  apply(world, c.by);
+  apply(world, c.without);
+  if (c.bit != 0) *world.memory.host(c.bit) = c.leaves.what == S::kIo ? 1 : 2;
+  // What always exits in a guest has no near case of its own: another instruction stays.
+  const VmxInsn insn = kAlways.contains(c.rule) ? plain(S::kRdtsc) : c.stays;
+  EXPECT_EQ(decide(world, insn), nullptr);
+}
+
 }  // namespace
+
+std::vector<RuleCase> exit_cases() {
+  std::vector<RuleCase> all;
+  for (const InsnCase& c : kInsnCases)
+    all.push_back({table::kInstructions, c.rule, [&c] { leave_by(c); }, [&c] { stay_near(c); }});
+  for (const EventCase& c : kEventCases) {
+    const auto outcome = [](const std::vector<Change>& changes, const VmxEvent& event) {
+      World world;
+      apply(world, changes);
+      return exits(event_rule(event), {world.vmcs(), event});
+    };
+    const bool never = c.rule == "INT n does not exit";
+    all.push_back({table::kEvents, c.rule,
+                   [&c, outcome, never] { EXPECT_EQ(outcome(c.leaves, c.event), !never); },
+                   [&c, outcome, never] {
+                     const VmxEvent near = never ? VmxEvent{.vector = c.event.vector} : c.event;
+                     EXPECT_EQ(outcome(c.stays, near), never);
+                   }});
+  }
+  for (const WindowCase& c : kWindowCases) {
+    const auto leaves = [&c](const std::vector<Change>& changes, Window what) {
+      World world;
+      apply(world, changes);
+      return window_rule(what, world.vmcs()) != nullptr;
+    };
+    // A triple fault always exits; an NMI that nobody waits for does not.
+    const Window near = c.what == Window::kTripleFault ? Window::kNmiWindow : c.what;
+    all.push_back({table::kWindows, c.rule, [&c, leaves] { EXPECT_TRUE(leaves(c.leaves, c.what)); },
+                   [&c, leaves, near] { EXPECT_FALSE(leaves(c.stays, near)); }});
+  }
+  for (const ListCase& c : kListCases)
+    all.push_back({table::kLists, c.rule,
+                   [&c] { EXPECT_NE(list_rule(c.load, c.index, c.reserved), nullptr); },
+                   [&c] { EXPECT_EQ(list_rule(c.near_load, c.near_index, 0), nullptr); }});
+  return all;
+}
+
 }  // namespace lastbranch::vmx::test

@@ -66,15 +66,22 @@ struct FakeProcessor final : VmxProcessor {
   void shut_down() override { shut = true; }
 };
 
+struct FakeBranches final : FarBranches {
+  std::vector<std::pair<u64, u64>> seen;  ///< from, to
+  void far_branch(BranchKind, u64 from, u64 to, u8, u8) override { seen.emplace_back(from, to); }
+};
+
 /// VMX in root operation with a current VMCS that can be launched.
 struct World {
   PhysMem memory{kMemory};
   FakeMsrs fake;
   MsrBus msrs;
   FakeProcessor processor;
+  FakeBranches branches;
   Vmx vmx;
 
-  World() : vmx((msrs.attach(fake.rows, &fake), processor), memory, msrs, {.cr4 = 0x7ff}) {
+  explicit World(const VmxOptions& options = {})
+      : vmx((msrs.attach(fake.rows, &fake), processor), memory, msrs, {.cr4 = 0x7ff}, &branches, options) {
     msrs.write(0x3a, 5);
     for (const u64 at : {kVmxonAt, kVmcsAt}) {
       const u32 revision = static_cast<u32>(msrs.read(0x480).value);
