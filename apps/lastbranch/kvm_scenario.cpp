@@ -9,7 +9,9 @@
 #include <boost/program_options/value_semantic.hpp>
 
 #include "apps/lastbranch/close_names.h"
+#include "models/vmx/kvm/offences.h"
 #include "sim/base/error.h"
+#include "sim/machine/kvm_host.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -23,7 +25,12 @@ struct HostKey {
 };
 
 constexpr HostKey kHostKeys[] = {
-    {"caps", [](KvmScenario& s, u64 v) { s.host.perf_capabilities = v; }, "PERF_CAPABILITIES of the CPU"},
+    {"caps",
+     [](KvmScenario& s, u64 v) {
+       s.host.perf_capabilities = v;
+       s.host.perf.format = static_cast<unsigned>(v & kvm::perfcap::kLbrFmt);
+     },
+     "PERF_CAPABILITIES of the CPU"},
     {"pdcm", [](KvmScenario& s, u64 v) { s.host.pdcm = v != 0; }, "CPUID's PDCM"},
     {"lbr_nr", [](KvmScenario& s, u64 v) { s.host.perf.nr = static_cast<unsigned>(v); }, "records perf has"},
     {"callstack", [](KvmScenario& s, u64 v) { s.host.perf.has_callstack = v != 0; },
@@ -157,6 +164,8 @@ void add_scenario_options(po::options_description& options) {
       "KEY[=VALUE],...: how the guest differs from what KVM supports: " + key_help(kGuestKeys) +
       ", caps (stored PERF_CAPABILITIES), debugctl (its value before), event (an LBR event exists), has_run";
   options.add_options()  //
+      ("uarch", po::value<std::string>()->value_name("NAME"),
+       "the host's CPU, as `lastbranch list uarchs` names it (default: a Skylake with 8 counters)")  //
       ("host", po::value<std::vector<std::string>>()->value_name("WORDS"), kHostHelp.c_str())(
           "guest", po::value<std::vector<std::string>>()->value_name("WORDS"), kGuestHelp.c_str());
 }
@@ -189,6 +198,7 @@ void set_guest_word(KvmScenario& scenario, const std::string& word) {
 
 KvmScenario parse_scenario(const Arguments& arguments) {
   KvmScenario scenario;
+  if (arguments.has("uarch")) scenario.host = host_state_of(arguments.text("uarch"));
   for (const std::string& word : words_of(arguments.texts("host"))) set_host_word(scenario, word);
   for (const std::string& word : words_of(arguments.texts("guest"))) set_guest_word(scenario, word);
   return scenario;
@@ -240,11 +250,25 @@ std::string describe(const KvmOperation& op) {
   return "";
 }
 
+namespace {
+
+/// A CPU whose LBR_SELECT has the bits that the manual gives it.
+class SelectingCpu : public kvm::StoredMsrs {
+ public:
+  bool write(u32 index, u64 value) override {
+    if (index == kvm::msr::kLbrSelect && (value & ~kvm::kLbrSelectBits) != 0) return false;
+    return StoredMsrs::write(index, value);
+  }
+};
+
+}  // namespace
+
 KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::Kernel kernel) {
   kvm::HostState state = scenario.host;
   state.kernel = kernel;
-  state.perf.format = static_cast<unsigned>(state.perf_capabilities & kvm::perfcap::kLbrFmt);
   kvm::Host host(state, scenario.params);
+  SelectingCpu cpu;
+  host.hardware = &cpu;
   KvmAnswer answer;
   if (operation.kind == KvmOperation::kFeature) {
     kvm::MsrEntry entry{operation.index, 0};
@@ -289,6 +313,9 @@ KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::
       break;
   }
   answer.rules = vcpu->trace();
+  if (operation.kind == KvmOperation::kWrite)
+    for (const kvm::Offence& offence : kvm::offences(vcpu->last(), operation.value, got.code))
+      answer.not_taken.push_back(offence.words());
   answer.outcome = code_words(operation, got.code);
   const bool reads = operation.kind == KvmOperation::kRead || operation.kind == KvmOperation::kRdpmc;
   if (reads && got.code == kvm::kOk) answer.outcome += fmt::format(", {:#x}", got.value);

@@ -32,10 +32,12 @@ struct KvmAnswer {
   std::string outcome;             ///< "ok", "#GP", "fails (1)", with values
   std::vector<std::string> state;  ///< what is so after it
   std::vector<std::string> rules;  ///< that decided
+  /// Of a write that was not taken as it is: the bits, why, and the rows that made them illegal.
+  std::vector<std::string> not_taken;
 };
 
 void add_scenario_options(boost::program_options::options_description& options);
-/// --host, --guest and --who. Throws Error that lists the known keys.
+/// --uarch, --host and --guest. Throws Error that lists the known keys.
 [[nodiscard]] KvmScenario parse_scenario(const Arguments& arguments);
 /// One "key" or "key=value" of --host or --guest.
 void set_host_word(KvmScenario& scenario, const std::string& word);

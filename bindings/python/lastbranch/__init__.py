@@ -1,7 +1,7 @@
 """Runs x86-64 Linux programs on a simulated Intel core and records their last branches.
 
 ``run`` counts events, ``record`` takes samples with branch stacks, ``Machine`` goes step by step; ``Lbr`` and
-``Pmu`` are the models alone, fed by a script.
+``Pmu`` are the models alone, fed by a script; ``kvm`` is what KVM makes of them for guests.
 
 >>> import lastbranch
 >>> result = lastbranch.run(["busybox", "true"])
@@ -11,6 +11,7 @@
 True
 """
 
+from lastbranch import kvm
 from lastbranch._core import Error, __version__
 from lastbranch._hart import Hart
 from lastbranch._kinds import BranchKind
@@ -48,6 +49,7 @@ __all__ = [
     "__version__",
     "events",
     "facts",
+    "kvm",
     "parameters",
     "record",
     "run",

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -123,3 +123,212 @@ class Machine(_Ring, _Counters):
         command_line: list[bytes],
     ) -> None: ...
     def finish_recording(self) -> int: ...
+
+class KvmPerfLbr:
+    nr: int
+    from_: int
+    to: int
+    info: int
+    format: int
+    has_callstack: bool
+    has_select: bool
+
+class KvmLbrRecord:
+    nr: int
+    from_: int
+    to: int
+    info: int
+    has_callstack: bool
+
+class KvmHostState:
+    kernel: str
+    vmx: bool
+    hypervisor: bool
+    perf_built: bool
+    perf: KvmPerfLbr
+    pdcm: bool
+    perf_capabilities: int
+    arch_lbr: bool
+    pebs_feature: bool
+    pebs_ept: bool
+    hybrid: bool
+    bus_lock_detect: bool
+    rtm: bool
+    hle: bool
+    pt_host_guest: bool
+    pmu_version: int
+    num_gp: int
+    num_fixed: int
+    gp_width: int
+    fixed_width: int
+    num_events: int
+    unavailable_events: int
+    leaf1_eax: int
+    debugctl: int
+
+class KvmModuleState:
+    ignore_msrs: bool
+    report_ignored_msrs: bool
+    @property
+    def enable_pmu(self) -> bool: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def num_gp(self) -> int: ...
+    @property
+    def num_fixed(self) -> int: ...
+    @property
+    def supported_perf_cap(self) -> int: ...
+    @property
+    def lbr(self) -> KvmLbrRecord: ...
+
+class KvmCpuid:
+    @overload
+    def __init__(self) -> None: ...
+    @overload
+    def __init__(self, other: KvmCpuid) -> None: ...
+    present: bool
+    leaf1_eax: int
+    leaf1_ecx: int
+    leaf1_edx: int
+    leaf7_ebx: int
+    leaf7_ecx: int
+    has_leaf_0a: bool
+    leaf0a_eax: int
+    leaf0a_ebx: int
+    leaf0a_edx: int
+    pdcm: bool
+    dtes64: bool
+    ds: bool
+    rtm: bool
+    bus_lock_detect: bool
+    @property
+    def model(self) -> int: ...
+    def set_pmu(self, version: int, gp: int, fixed: int, width: int, events: int) -> None: ...
+
+class KvmVpmuState:
+    version: int
+    nr_gp: int
+    nr_fixed: int
+    gp_bitmask: int
+    fixed_bitmask: int
+    available_event_types: int
+    global_ctrl_rsvd: int
+    global_status_rsvd: int
+    fixed_ctr_ctrl_rsvd: int
+    eventsel_rsvd: int
+    raw_event_mask: int
+    pebs_enable_rsvd: int
+    pebs_data_cfg_rsvd: int
+    valid_pmc_bitmap: int
+    global_ctrl: int
+    global_status: int
+    fixed_ctr_ctrl: int
+    pebs_enable: int
+    pebs_data_cfg: int
+    ds_area: int
+    in_use: int
+    events: int
+    event_count: int
+    need_cleanup: bool
+
+class KvmVmState:
+    pmu_enabled: bool
+    in_kernel_apic: bool
+    stuff_feature_msrs: bool
+    allow_freeze_in_smm: bool
+    @property
+    def has_vcpu(self) -> bool: ...
+
+class KvmVcpuState:
+    cpuid: KvmCpuid
+    has_run: bool
+    perf_capabilities: int
+    lbr: KvmLbrRecord
+    lbr_event: bool
+    event_state: str
+    event_create_errno: int
+    lbr_passthrough: bool
+    vmcs_debugctl: int
+    in_l2: bool
+    vmcs12_saves_debugctl: bool
+    vmcs12_debugctl: int
+    cpl: int
+    cr4_pce: bool
+    cr0_pe: bool
+    pmu: KvmVpmuState
+
+_Row: TypeAlias = tuple[str, str, str, str]
+
+class KvmHost:
+    def __init__(
+        self,
+        *,
+        state: KvmHostState,
+        enable_pmu: bool,
+        ignore_msrs: bool,
+        report_ignored_msrs: bool,
+        mediated_pmu: bool,
+        lbr_registers: str,
+    ) -> None: ...
+    @property
+    def state(self) -> KvmHostState: ...
+    @property
+    def module(self) -> KvmModuleState: ...
+    def rules(self) -> list[_Row]: ...
+    def reload(self) -> None: ...
+    def supported_perf_capabilities(self) -> int: ...
+    def get_msrs(self, indices: list[int]) -> tuple[int, list[int]]: ...
+    def msr_index_list(self) -> list[int]: ...
+    def feature_msr_index_list(self) -> list[int]: ...
+    def supported_cpuid(self) -> KvmCpuid: ...
+    def msr(self, name: str) -> int: ...
+    def msr_name(self, index: int) -> str: ...
+    def create_vm(self) -> KvmVm: ...
+
+class KvmVm:
+    @property
+    def state(self) -> KvmVmState: ...
+    def rules(self) -> list[_Row]: ...
+    def check_pmu_capability(self) -> int: ...
+    def enable_pmu_capability(self, flags: int) -> int: ...
+    def set_event_filter(
+        self, action: int, events: list[int], fixed_counter_bitmap: int, flags: int
+    ) -> int: ...
+    def create_vcpu(self) -> KvmVcpu: ...
+
+class KvmVcpu:
+    @property
+    def state(self) -> KvmVcpuState: ...
+    def rules(self) -> list[_Row]: ...
+    def set_cpuid(self, cpuid: KvmCpuid) -> int: ...
+    def set_msrs(self, entries: list[tuple[int, int]]) -> int: ...
+    def get_msrs(self, indices: list[int]) -> tuple[int, list[int]]: ...
+    def guest_wrmsr(self, index: int, value: int) -> tuple[int, int]: ...
+    def guest_rdmsr(self, index: int) -> tuple[int, int]: ...
+    def rdpmc(self, ecx: int) -> tuple[int, int]: ...
+    def count(self, event: int, umask: int, n: int) -> None: ...
+    def enter(self) -> None: ...
+    def next_slice(self) -> None: ...
+    def pmi(self) -> None: ...
+    def reset(self) -> None: ...
+    def init(self) -> None: ...
+    def nested_entry(self, debugctl: int, load: bool, save: bool, fresh: bool, dr7_valid: bool) -> int: ...
+    def nested_exit(self) -> None: ...
+    def passes_through(self, index: int) -> bool: ...
+    @property
+    def log_lines(self) -> int: ...
+    @property
+    def warnings(self) -> int: ...
+    @property
+    def events_created(self) -> int: ...
+    @property
+    def hardware_writes(self) -> int: ...
+    @property
+    def intercept_updates(self) -> int: ...
+    @property
+    def pmis(self) -> int: ...
+
+def kvm_host_state(uarch: str, overrides: list[tuple[str, int]], kernel: str) -> KvmHostState: ...
+def kvm_kernels() -> list[tuple[str, str, str]]: ...
+def kvm_rules(kernel: str | None) -> list[tuple[str, _Row]]: ...

@@ -13,6 +13,9 @@ void bind_bare_lbr(pybind11::module_& m);
 void bind_bare_pmu(pybind11::module_& m);
 /// The machine.
 void bind_machine(pybind11::module_& m);
+/// KVM: the states as classes, and what works on them.
+void bind_kvm_state(pybind11::module_& m);
+void bind_kvm(pybind11::module_& m);
 /// Samples and branch records as NumPy arrays.
 void bind_samples(pybind11::module_& m);
 

@@ -23,4 +23,6 @@ PYBIND11_MODULE(_core, m) {
   bind_bare_lbr(m);
   bind_bare_pmu(m);
   bind_machine(m);
+  bind_kvm_state(m);
+  bind_kvm(m);
 }

@@ -1,0 +1,68 @@
+#pragma once
+// KVM's objects as Python holds them: each with the rules that decided its last call.
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sim/machine/kvm_host.h"
+
+namespace lastbranch::python {
+
+using KvmRules = std::vector<const kvm::Rule*>;
+
+/// A host and its CPU's registers.
+struct KvmHost {
+  KvmHost(const kvm::HostState& state, kvm::ModuleParams params, LbrRegisters registers);
+
+  std::unique_ptr<kvm::HardwareMsrs> hardware;
+  kvm::Host host;
+  KvmRules rules;
+};
+
+struct KvmVm {
+  explicit KvmVm(kvm::Host& host) : vm(host) {}
+
+  kvm::Vm vm;
+  KvmRules rules;
+};
+
+/// What a call did beside its answer; of a list of registers, the sum.
+struct KvmTally {
+  unsigned log_lines = 0, warnings = 0, events_created = 0, hardware_writes = 0, intercept_updates = 0;
+  unsigned lvtpc = 0;
+};
+
+class KvmVcpu {
+ public:
+  explicit KvmVcpu(kvm::Vm& vm);
+
+  [[nodiscard]] kvm::Vcpu& vcpu() { return vcpu_; }
+  [[nodiscard]] const KvmRules& rules() const { return rules_; }
+  [[nodiscard]] const KvmTally& last() const { return last_; }
+
+  int set_cpuid(const kvm::GuestCpuid& cpuid);
+  int set_msrs(const std::vector<std::pair<u32, u64>>& entries);
+  /// How many were processed, or a negative errno; their values.
+  std::pair<int, std::vector<u64>> get_msrs(const std::vector<u32>& indices);
+  kvm::GuestAnswer guest_wrmsr(u32 index, u64 value);
+  kvm::GuestAnswer guest_rdmsr(u32 index);
+  kvm::GuestAnswer rdpmc(u32 ecx);
+  void count(u8 event, u8 umask, u64 n);
+  /// A call without an answer: enter, next_slice, pmi, reset, init, nested_exit.
+  void call(void (kvm::Vcpu::*what)());
+  /// L1 enters L2 with `debugctl` in vmcs12. 0, or a negative errno: the entry fails.
+  int nested_entry(u64 debugctl, bool load, bool save, bool fresh, bool dr7_valid);
+
+ private:
+  void begin();
+  /// Takes over what the vCPU's call left.
+  void gather();
+
+  kvm::Vcpu vcpu_;
+  KvmRules rules_;
+  KvmTally last_;
+};
+
+}  // namespace lastbranch::python
