@@ -18,6 +18,7 @@
 #include "sim/base/units.h"
 #include "sim/perfdata/feature_reader.h"
 #include "sim/perfdata/record_reader.h"
+#include "sim/perfdata/record_source.h"
 #include "sim/perfdata/records.h"
 #include "sim/replay/report.h"
 
@@ -32,6 +33,8 @@ struct FlowOptions {
   /// Of the capture, as RecordSource gives them; may grow while records come. Null: nothing is known.
   const std::vector<perfdata::EventInfo>* events = nullptr;
   const perfdata::Features* features = nullptr;
+  /// Of the capture. What no processor writes is called edited in text only; elsewhere it is unexplained.
+  perfdata::SourceKind kind = perfdata::SourceKind::kPerfData;
   /// The processor's records, for the walk; nothing: no walk.
   std::optional<LbrParams> lbr;
 };
