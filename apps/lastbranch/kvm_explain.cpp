@@ -75,6 +75,8 @@ int kvm_explain_command(const std::vector<std::string>& words) {
   out.write(fmt::format("kernel {}: {}: {}\n", name(kernel), describe(operation), answer.outcome));
   if (!answer.state.empty()) out.write(fmt::format("after it: {}\n", fmt::join(answer.state, ", ")));
   for (const std::string& rule : answer.rules) out.write("  " + rule + "\n");
+  if (!answer.not_taken.empty()) out.write("not taken:\n");
+  for (const std::string& offence : answer.not_taken) out.write("  " + offence + "\n");
   out.finish();
   return 0;
 }

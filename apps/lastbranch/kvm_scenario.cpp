@@ -97,7 +97,21 @@ constexpr MsrName kMsrNames[] = {
     {kvm::msr::kPebsEnable, "pebs_enable"},
     {kvm::msr::kPebsDataCfg, "pebs_data_cfg"},
     {kvm::msr::kDsArea, "ds_area"},
+    {kvm::msr::kGlobalCtrl, "perf_global_ctrl"},
 };
+
+/// Registers that are numbered: "evtsel2".
+constexpr MsrName kMsrBanks[] = {
+    {kvm::msr::kEvtsel0, "evtsel"}, {kvm::msr::kPmc0, "pmc"}, {kvm::msr::kFixed0, "fixed_ctr"}};
+constexpr u32 kMsrBank = 8;
+
+std::optional<u32> numbered_msr(std::string_view text) {
+  if (text.empty() || text.back() < '0' || text.back() - '0' >= static_cast<int>(kMsrBank))
+    return std::nullopt;
+  const auto* bank = std::ranges::find(kMsrBanks, text.substr(0, text.size() - 1), &MsrName::name);
+  if (bank == std::end(kMsrBanks)) return std::nullopt;
+  return bank->index + static_cast<u32>(text.back() - '0');
+}
 
 std::pair<std::string, u64> key_and_value(std::string_view option, const std::string& word) {
   const std::size_t equals = word.find('=');
@@ -207,17 +221,22 @@ KvmScenario parse_scenario(const Arguments& arguments) {
 u32 parse_msr(const std::string& text) {
   const auto* found = std::ranges::find(kMsrNames, text, &MsrName::name);
   if (found != std::end(kMsrNames)) return found->index;
+  if (const std::optional<u32> numbered = numbered_msr(text)) return *numbered;
   if (!text.empty() && text[0] >= '0' && text[0] <= '9') {
     const u64 index = parse_number("register", text);
     if (index <= 0xffffffff) return static_cast<u32>(index);
   }
-  throw Error("register: expected a number or one of {}, found '{}'", fmt::join(names_of(kMsrNames), ", "),
-              text);
+  throw Error("register: expected a number or one of {}, evtsel0, pmc0, fixed_ctr0, ..., found '{}'",
+              fmt::join(names_of(kMsrNames), ", "), text);
 }
 
 std::string msr_name(u32 index) {
   const auto* found = std::ranges::find(kMsrNames, index, &MsrName::index);
-  return found != std::end(kMsrNames) ? std::string(found->name) : fmt::format("{:#x}", index);
+  if (found != std::end(kMsrNames)) return std::string(found->name);
+  for (const MsrName& bank : kMsrBanks)
+    if (index >= bank.index && index - bank.index < kMsrBank)
+      return fmt::format("{}{}", bank.name, index - bank.index);
+  return fmt::format("{:#x}", index);
 }
 
 KvmOperation parse_write(const std::string& text, kvm::Who who) {
