@@ -121,9 +121,13 @@ void Lbr::start_recording() {
 void Lbr::stop_recording() {
   const u32 per_mille = params_.quirks.dup_top_per_mille;
   if (per_mille == 0 || !rng_.chance(per_mille, 1000)) return;
-  const Entry newest = ring_.newest();
-  if (newest.from == 0) return;
-  ring_.set_tos(ring_.tos() + 1);
+  // In captures the repeated record has the cycles and the prediction of a branch of its own, the one that
+  // follows: only its addresses have not arrived.
+  const Entry before = ring_.newest(1);
+  if (before.from == 0) return;
+  Entry newest = ring_.newest();
+  newest.from = before.from;
+  newest.to = before.to;
   ring_.put(ring_.tos(), newest);
 }
 

@@ -136,6 +136,9 @@ class Lbr final : public DebugControl, public DebugEvents {
   void reset(ResetKind kind = ResetKind::kCold);
   /// The core slept in a C-state deeper than C1: parts that do lose their records.
   void deep_c_state();
+  /// How often, of 1000, the newest record repeats the addresses of the one before when recording stops, from
+  /// now on: LbrQuirks::dup_top_per_mille for who knows when the erratum struck.
+  void set_duplicates_top(u32 per_mille) { params_.quirks.dup_top_per_mille = per_mille; }
   /// Intel PT's TraceEn, which some parts cannot have together with LBRs.
   void set_pt_tracing(bool on);
 

@@ -67,13 +67,25 @@ TEST(LbrQuirks, skylake_may_have_its_newest_record_twice_when_it_stops) {
     Probe p(part);
     u32 doubled = 0;
     for (u64 n = 1; n <= 2000; ++n) {
-      p.take(n << 8);
+      RetiredBranch b = branch(n << 12, kUser, 100 * n);
+      p.lbr.push(b);
+      b.from += 0x10;
+      b.time += 5;
+      p.lbr.push(b);
+      b.from += 0x10;
+      b.time += 7;
+      b.mispredicted = true;
+      p.lbr.push(b);
       p.lbr.set_frozen(true);
-      const Froms all = p.froms();
-      if (all.size() > 1 && all[0] == all[1]) ++doubled;
-      if (all.size() > 2) {
-        EXPECT_NE(all[1], all[2]) << "older ones are not";
-      }
+      const auto all = p.lbr.entries();
+      ASSERT_EQ(all.size(), 3u);
+      if (all[0].from == all[1].from) ++doubled;
+      EXPECT_EQ(all[1].from, (n << 12) + 0x10) << "older ones are what they were";
+      EXPECT_EQ(all[2].from, n << 12);
+      EXPECT_EQ(all[0].cycles, 7) << "of the branch whose addresses are missing";
+      EXPECT_EQ(all[1].cycles, 5);
+      EXPECT_TRUE(all[0].mispredicted);
+      EXPECT_FALSE(all[1].mispredicted);
       p.lbr.clear();
       p.lbr.set_frozen(false);
     }

@@ -173,7 +173,7 @@ def test_quirks_and_formats_change_what_is_seen() -> None:
     doubled.enable()
     doubled.push(branches)
     doubled.disable()
-    assert doubled.entries()["from"][:3].tolist() == branches["from"][[8, 8, 7]].tolist()
+    assert doubled.entries()["from"][:3].tolist() == branches["from"][[7, 7, 6]].tolist()
     plain = Lbr("skylake", format=1)
     plain.enable()
     plain.push(branches)
