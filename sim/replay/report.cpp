@@ -1,6 +1,7 @@
 #include "sim/replay/report.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 namespace lastbranch::replay {
@@ -35,12 +36,28 @@ std::string_view name_of(Cause cause) {
 }
 
 void Report::disagree(Example example) {
+  const bool no_known_way = example.cause == Cause::kUnexplained || example.cause == Cause::kEdited ||
+                            example.cause == Cause::kNotRepresentable;
+  if (no_known_way && (blamed.size() < kEdgesKept || blamed_at_.contains({example.from, example.to}))) {
+    const auto [at, added] = blamed_at_.try_emplace({example.from, example.to}, blamed.size());
+    if (added) blamed.push_back({example.from, example.to, 0, example.check, example.cause});
+    ++blamed[at->second].count;
+  }
   const u64 before = (*this)[example.check].causes[static_cast<std::size_t>(example.cause)]++;
   if (before < kExamplesKept) examples.push_back(std::move(example));
 }
 
 bool Report::agrees() const {
-  return std::ranges::all_of(checks, [](const Tally& tally) { return tally.of(Cause::kUnexplained) == 0; });
+  return std::ranges::all_of(checks, [](const Tally& tally) {
+    return tally.of(Cause::kUnexplained) == 0 && tally.of(Cause::kNotRepresentable) == 0;
+  });
+}
+
+std::vector<BlamedEdge> Report::worst_edges(std::size_t most) const {
+  std::vector<BlamedEdge> worst = blamed;
+  std::ranges::stable_sort(worst, std::ranges::greater{}, &BlamedEdge::count);
+  worst.resize(std::min(worst.size(), most));
+  return worst;
 }
 
 }  // namespace lastbranch::replay

@@ -4,8 +4,10 @@
 /// Causes are the known ways of real records to differ from a straight reading of the manual (captures.md,
 /// "Hardware facts behind the failures"); what fits none is unexplained, and unexplained is failure.
 #include <array>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sim/base/units.h"
@@ -66,6 +68,17 @@ struct Tally {
 /// Examples that are kept for each pair of check and cause.
 inline constexpr std::size_t kExamplesKept = 5;
 
+/// An edge that disagreements were found on.
+struct BlamedEdge {
+  u64 from = 0;
+  u64 to = 0;
+  u64 count = 0;
+  Check check = Check::kRing;  ///< of the first
+  Cause cause = Cause::kUnexplained;
+};
+/// Edges that are counted; later ones are not.
+inline constexpr std::size_t kEdgesKept = 4096;
+
 struct Report {
   std::string capture;    ///< path
   std::string processor;  ///< the record it was replayed on: "skylake-server"
@@ -74,16 +87,31 @@ struct Report {
   u64 samples = 0;        ///< with branch stacks
   u64 samples_without = 0;
   u64 entries = 0;
+  // What the ring level met; none of these is a disagreement.
+  u64 duplicated_tops = 0;  ///< samples whose newest entry came back by Skylake's erratum
+  u64 zero_tails = 0;       ///< samples with empty entries as their oldest
+  u64 shortened = 0;        ///< samples with fewer entries than the ring, none of them empty
+  u64 joined = 0;           ///< samples that continue the stream of the thread's sample before
+  u64 ambiguous = 0;        ///< samples that overlap the one before, but not at one distance only
+  bool foreign = false;     ///< not an Intel processor's: nothing was replayed
+  /// Why the capture is taken for edited or synthetic, a line each; empty: it is not.
+  std::vector<std::string> edited;
   std::array<Tally, static_cast<std::size_t>(Check::kCount)> checks;
   std::vector<Example> examples;
+  std::vector<BlamedEdge> blamed;  ///< by what is no hardware's known way, in order of appearance
   std::vector<std::string> notes;
 
   [[nodiscard]] Tally& operator[](Check check) { return checks[static_cast<std::size_t>(check)]; }
   [[nodiscard]] const Tally& operator[](Check check) const { return checks[static_cast<std::size_t>(check)]; }
   /// Counts a disagreement and keeps it while there is room for its kind.
   void disagree(Example example);
-  /// Whether nothing is unexplained.
+  /// Whether nothing is unexplained, and everything can be on the processor it is said to come from.
   [[nodiscard]] bool agrees() const;
+  /// The `most` edges with the most disagreements.
+  [[nodiscard]] std::vector<BlamedEdge> worst_edges(std::size_t most) const;
+
+ private:
+  std::map<std::pair<u64, u64>, std::size_t> blamed_at_;
 };
 
 }  // namespace lastbranch::replay
