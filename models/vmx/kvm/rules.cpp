@@ -17,15 +17,22 @@ int decide(const RuleTable& table, Op& op) {
   bool decided = false;
   int code = kOk;
   for (const Rule& rule : table.rules) {
-    const bool applies =
-        (table.cumulative || !decided) && rule.kernels.contains(op.host.kernel) && rule.when(op);
-    if (watcher != nullptr) watcher->looked(table, rule, applies);
-    if (!applies) continue;
+    if (decided && !table.cumulative) {
+      if (watcher == nullptr) break;
+      watcher->passed(table, rule, Passed::kEarlier);
+      continue;
+    }
+    const bool of_kernel = rule.kernels.contains(op.host.kernel);
+    if (!of_kernel || !rule.when(op)) {
+      if (watcher != nullptr)
+        watcher->passed(table, rule, of_kernel ? Passed::kCondition : Passed::kOtherKernel);
+      continue;
+    }
+    if (watcher != nullptr) watcher->looked(table, rule, true);
     if (op.trace != nullptr) op.trace->add(rule);
     const int answer = rule.then(op);
     if (!table.cumulative) code = answer;
     decided = true;
-    if (!table.cumulative && watcher == nullptr) break;
   }
   LASTBRANCH_ASSERT(decided || table.cumulative, "kvm table {}: no row decides", table.name);
   return code;

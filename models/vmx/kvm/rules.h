@@ -32,11 +32,22 @@ struct RuleTable {
 /// Every table of the model, for tools and the test that each row is covered.
 [[nodiscard]] std::span<const RuleTable* const> all_rule_tables();
 
+/// Why a row did not decide.
+enum class Passed : u8 {
+  kOtherKernel,  ///< it does not hold for this one
+  kCondition,    ///< its `when` said no
+  kEarlier,      ///< an earlier row decided
+};
+
 /// Sees every row that is looked at: coverage.
 class RuleWatcher {
  public:
   virtual ~RuleWatcher() = default;
   virtual void looked(const RuleTable& table, const Rule& rule, bool decided) = 0;
+  /// A row that did not decide, with the reason.
+  virtual void passed(const RuleTable& table, const Rule& rule, Passed /*why*/) {
+    looked(table, rule, false);
+  }
 };
 
 /// The rows that decided the last call's answer, oldest first.
