@@ -47,12 +47,32 @@ bool put_cmdline(Encoder& out, const FeatureInput& input) {
 
 bool put_event_desc(Encoder& out, const FeatureInput& input) {
   out.put(static_cast<u32>(input.attrs.size()));
-  out.put(kAttrSizeWritten);
+  out.put(input.config.attr_size);
   for (std::size_t i = 0; i < input.attrs.size(); ++i) {
-    out.put_all(std::as_bytes(std::span(&input.attrs[i], 1)).first(kAttrSizeWritten));
+    out.put_all(std::as_bytes(std::span(&input.attrs[i], 1)).first(input.config.attr_size));
     out.put(u32{1});
     out.put_string(input.config.events[i].name);
     out.put(input.ids[i]);
+  }
+  return true;
+}
+
+/// Events that count together: "{leader,...}" in perf's words.
+bool put_groups(Encoder& out, const FeatureInput& input) {
+  if (!input.config.one_group || input.attrs.size() < 2) return false;
+  out.put(u32{1});
+  out.put_string("{anon_group}");
+  out.put(u32{0});  // the leader's number
+  out.put(static_cast<u32>(input.attrs.size()));
+  return true;
+}
+
+bool put_compression(Encoder& out, const FeatureInput& input) {
+  if (!input.compression) return false;
+  constexpr u32 kVersion = 1, kZstd = 1;
+  for (const u32 field :
+       {kVersion, kZstd, input.compression->level, input.compression->ratio, input.compression->piece_max}) {
+    out.put(field);
   }
   return true;
 }
@@ -98,7 +118,9 @@ constexpr std::array kFeatures = {
     FeatureRow{Feature::kCmdline, put_cmdline},
     FeatureRow{Feature::kEventDesc, put_event_desc},
     FeatureRow{Feature::kBranchStack, put_branch_stack},
+    FeatureRow{Feature::kGroupDesc, put_groups},
     FeatureRow{Feature::kSampleTime, put_sample_time},
+    FeatureRow{Feature::kCompressed, put_compression},
     FeatureRow{Feature::kCpuPmuCaps, put_pmu_caps},
 };
 // The table of sections has them in ascending order of their bits.
@@ -106,22 +128,33 @@ static_assert(std::ranges::is_sorted(kFeatures, {}, &FeatureRow::feature));
 
 }  // namespace
 
-EncodedFeatures encode_features(const FeatureInput& input, u64 offset) {
-  EncodedFeatures result;
-  std::vector<std::vector<std::byte>> bodies;
+std::vector<FeatureBody> encode_feature_bodies(const FeatureInput& input) {
+  std::vector<FeatureBody> bodies;
   for (const FeatureRow& row : kFeatures) {
     Encoder body;
     if (!row.put(body, input)) continue;
-    const auto bit = static_cast<u32>(row.feature);
-    result.bits[bit / 64] |= u64{1} << bit % 64;
-    bodies.emplace_back(body.bytes().begin(), body.bytes().end());
+    bodies.push_back({row.feature, {body.bytes().begin(), body.bytes().end()}});
   }
+  return bodies;
+}
+
+std::vector<std::byte> encode_build_ids(const FeatureInput& input) {
+  Encoder records;
+  put_build_ids(records, input);
+  return {records.bytes().begin(), records.bytes().end()};
+}
+
+EncodedFeatures encode_features(const FeatureInput& input, u64 offset) {
+  const std::vector<FeatureBody> bodies = encode_feature_bodies(input);
+  EncodedFeatures result;
   Encoder table;
   Encoder tail;
   const u64 bodies_offset = offset + bodies.size() * sizeof(Section);
-  for (const auto& body : bodies) {
-    table.put(Section{.offset = bodies_offset + tail.size(), .size = body.size()});
-    tail.put_all(std::span<const std::byte>(body));
+  for (const FeatureBody& body : bodies) {
+    const auto bit = static_cast<u32>(body.feature);
+    result.bits[bit / 64] |= u64{1} << bit % 64;
+    table.put(Section{.offset = bodies_offset + tail.size(), .size = body.bytes.size()});
+    tail.put_all(std::span<const std::byte>(body.bytes));
     tail.pad_to(8);
   }
   table.put_all(tail.bytes());

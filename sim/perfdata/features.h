@@ -1,5 +1,5 @@
 #pragma once
-/// Encodes the feature sections of a file: the table of sections and their bodies.
+/// Encodes feature sections: for files the table of sections and their bodies, for pipes body by body.
 #include <array>
 #include <optional>
 #include <span>
@@ -20,6 +20,13 @@ struct MappedFile {
   BuildId build_id;
 };
 
+/// How records are compressed.
+struct CompressionInfo {
+  u32 level = 0;      ///< zstd's
+  u32 ratio = 0;      ///< bytes in per byte out; 0: not known
+  u32 piece_max = 0;  ///< at least the bytes that one record gives
+};
+
 /// What the sections are made of besides the configuration.
 struct FeatureInput {
   const WriterConfig& config;
@@ -27,7 +34,18 @@ struct FeatureInput {
   std::span<const u64> ids;                             ///< one per attribute
   std::span<const MappedFile> files;                    ///< each once
   std::optional<std::pair<u64, u64>> sample_time = {};  ///< first and last, ns
+  std::optional<CompressionInfo> compression = {};
 };
+
+struct FeatureBody {
+  Feature feature;
+  std::vector<std::byte> bytes;
+};
+
+/// The sections there is something to say in, by ascending number.
+[[nodiscard]] std::vector<FeatureBody> encode_feature_bodies(const FeatureInput& input);
+/// The BUILD_ID records alone, as pipes hold them among the others.
+[[nodiscard]] std::vector<std::byte> encode_build_ids(const FeatureInput& input);
 
 struct EncodedFeatures {
   std::array<u64, kFeatureBits / 64> bits{};

@@ -1,8 +1,10 @@
 #pragma once
-/// Writes perf.data: file mode, little-endian, uncompressed, attributes of 112 bytes, build-ids both in their
-/// feature section and in the MMAP2 records. perf 6.1, llvm-profgen, perf2bolt and create_llvm_prof read it.
-/// Not written: pipe mode, compression, HW_INDEX unless an event asks for it, branch counters. Sources: as
-/// format.h; the choice of variant from trying the four tools.
+/// Writes perf.data, little-endian: by default file mode, uncompressed, attributes of 112 bytes, build-ids
+/// both in their feature section and in the MMAP2 records, which perf 6.1, llvm-profgen, perf2bolt and
+/// create_llvm_prof read. On request pipe mode (which only perf reads), compressed records (not
+/// create_llvm_prof), HW_INDEX (not create_llvm_prof), callchains, branch counters (perf 6.8 and newer show
+/// them). Sources: as format.h; the choice of variant from trying the four tools.
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,10 +15,10 @@
 #include "sim/base/units.h"
 #include "sim/perfdata/branch_entry.h"
 #include "sim/perfdata/build_id.h"
+#include "sim/perfdata/compressor.h"
+#include "sim/perfdata/container.h"
 #include "sim/perfdata/encoder.h"
-#include "sim/perfdata/features.h"
 #include "sim/perfdata/format.h"
-#include "sim/perfdata/output_file.h"
 #include "sim/perfdata/writer_config.h"
 
 namespace lastbranch::perfdata {
@@ -50,23 +52,19 @@ struct Sample {
   CpuMode cpu_mode = CpuMode::kUser;
   std::span<const BranchEntry> branches = {};  ///< newest first; written only for events with branch stacks
   u64 hw_index = 0;                            ///< written only for events with kBranchHwIndex
-};
-
-/// What a file holds.
-struct WriteSummary {
-  u64 records = 0;
-  u64 samples = 0;
-  u64 bytes = 0;         ///< of the whole file; 0 before finish()
-  u64 lost_records = 0;  ///< given to the writer, but not in the file because the disk was full
+  /// One per branch, 2 bits for each event of the group from the low end; only for events with
+  /// kBranchCounters.
+  std::span<const u64> branch_counters = {};
+  std::span<const u64> callchain = {};  ///< with context markers; only for events with max_stack
 };
 
 /// Records come in the order of their times (ns). Every call may throw Error: a time that goes back, a record
-/// over 64 KiB, or a file that cannot be written (disk full, or over the size limit where SIGXFSZ is
-/// ignored). After a write failed, later records only count as lost; finish() then keeps the records that
-/// fit, as a valid file. Without finish() no file appears.
+/// over 64 KiB, or a file that cannot be written (disk full, over the size limit where SIGXFSZ is ignored, a
+/// pipe whose reader has gone). After a write failed, later records only count as lost; finish() then keeps
+/// the records that fit, as a valid file. Without finish() no file appears.
 class Writer {
  public:
-  /// Creates the temporary file beside `config.path`. Throws Error.
+  /// Creates the temporary file beside `config.path`, or opens the pipe. Throws Error.
   explicit Writer(WriterConfig config);
 
   void comm(u32 pid, u32 tid, std::string_view name, bool exec, u64 time);
@@ -83,42 +81,23 @@ class Writer {
   [[nodiscard]] const WriteSummary& summary() const { return summary_; }
 
  private:
-  /// State at a point between two records.
-  struct Mark {
-    u64 offset = 0;
-    u64 records = 0;
-    u64 samples = 0;
-    u64 last_sample_time = 0;
-  };
-
-  /// Where in the file the fixed parts lie.
-  [[nodiscard]] u64 ids_offset() const { return sizeof(FileHeader); }
-  [[nodiscard]] u64 attrs_offset() const { return ids_offset() + ids_.size() * sizeof(u64); }
-  [[nodiscard]] u64 data_offset() const;
-
   void begin_record(RecordType type, u16 misc, u64 time);
   void put_sample_id(u32 pid, u32 tid, u64 time);
+  void put_branches(const Sample& sample, u64 branch_sample_type);
+  void check(const Sample& sample) const;
   void end_record();
   void task(RecordType type, u32 pid, u32 tid, u32 parent_pid, u32 parent_tid, u64 time);
   [[nodiscard]] int flush();
   void note_file(std::string_view filename, const BuildId& build_id);
 
-  [[nodiscard]] EncodedFeatures features_at(const Mark& end) const;
-  [[nodiscard]] Mark last_mark_before(u64 limit) const;
-  [[nodiscard]] int complete(const Mark& end, WriteSummary& kept);
-  [[nodiscard]] bool salvage(WriteSummary& kept);
-
-  WriterConfig config_;
-  std::vector<Attr> attrs_;
-  std::vector<u64> ids_;
+  Contents contents_;
   bool identifier_;
-  OutputFile file_;
-  Encoder buffer_;
-  std::size_t record_start_ = 0;  // in buffer_
-  std::vector<MappedFile> mapped_files_;
-  std::vector<Mark> flushes_;  // where each write to the file began
+  std::unique_ptr<Compressor> compressor_;  // null: not compressed
+  std::unique_ptr<Container> container_;
+  Encoder buffer_;  // whole records, and the one that is being put together
+  std::size_t record_start_ = 0;
+  std::size_t flush_size_;
   Mark now_;
-  std::optional<u64> first_sample_time_;
   u64 last_time_ = 0;
   unsigned records_in_round_ = 0;
   int failure_ = 0;  // errno of the first failed write

@@ -23,12 +23,19 @@ struct EventAttr {
   bool exclude_kernel = true;
   bool exclude_hv = true;
   u8 precise_ip = 0;           ///< 0..3
-  u64 branch_sample_type = 0;  ///< BranchSampleBit; 0: no branch stacks. kBranchCounters is refused.
+  u64 branch_sample_type = 0;  ///< BranchSampleBit; 0: no branch stacks
+  /// Samples have callchains of at most that many addresses; 0: they have none.
+  u16 max_stack = 0;
 };
 
 struct WriterConfig {
+  /// A file; a fifo, or "-" for standard output, is written in pipe mode.
   std::string path;
   std::vector<EventAttr> events;  ///< at least one
+  /// Bytes of an attribute in the file: 64, or a multiple of 8 up to 144; what does not fit must be 0.
+  u32 attr_size = kAttrSizeWritten;
+  int compress = 0;        ///< level of zstd, 1..22; 0: not compressed
+  bool one_group = false;  ///< the events form one group, led by the first
 
   // Empty strings and zeros leave their feature section out.
   std::string hostname;
@@ -45,7 +52,7 @@ struct WriterConfig {
 };
 
 /// The attribute that perf would have opened for `event`; `identifier`: several events, told apart by id.
-/// Throws Error when the event asks for what is not written.
-[[nodiscard]] Attr make_attr(const EventAttr& event, bool identifier);
+/// Throws Error when the event asks for what is not written, or needs more than `attr_size` bytes.
+[[nodiscard]] Attr make_attr(const EventAttr& event, bool identifier, u32 attr_size = kAttrSizeWritten);
 
 }  // namespace lastbranch::perfdata

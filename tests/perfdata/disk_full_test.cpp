@@ -1,14 +1,12 @@
 // What a recording leaves when the disk is full: a valid smaller file, or none.
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,26 +14,6 @@
 
 namespace lastbranch::perfdata::test {
 namespace {
-
-/// Makes files end at `size` bytes: writes beyond fail with EFBIG.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(u64 size) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    getrlimit(RLIMIT_FSIZE, &old_);
-    const rlimit limit{.rlim_cur = size, .rlim_max = old_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &old_);
-    std::signal(SIGXFSZ, old_handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit old_{};
-  void (*old_handler_)(int);
-};
 
 struct Outcome {
   std::string first_error;  // of the record that found the disk full

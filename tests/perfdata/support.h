@@ -1,12 +1,15 @@
 #pragma once
 // What the perf.data tests share: a scratch folder, random recordings, files built field by field, other
 // programs.
+#include <csignal>
 #include <cstddef>
 #include <filesystem>
 #include <random>
 #include <span>
 #include <string>
 #include <vector>
+
+#include <sys/resource.h>
 
 #include "sim/perfdata/reader.h"
 #include "sim/perfdata/writer.h"
@@ -53,6 +56,26 @@ void write_random(const std::string& path, const RandomRecording& what);
 
 /// All that print_script() prints.
 [[nodiscard]] std::string script_text(const std::string& path, std::string_view fields);
+
+/// Makes files end at `size` bytes: writes beyond fail with EFBIG.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(u64 size) : old_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &old_);
+    const rlimit limit{.rlim_cur = size, .rlim_max = old_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, old_handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit old_{};
+  void (*old_handler_)(int);
+};
 
 /// What a shell command prints to its standard output, and its exit status.
 struct CommandResult {

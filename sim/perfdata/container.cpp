@@ -1,0 +1,20 @@
+#include "sim/perfdata/container.h"
+
+#include "sim/perfdata/file_container.h"
+#include "sim/perfdata/pipe_container.h"
+
+namespace lastbranch::perfdata {
+
+FeatureInput Contents::features(const Mark& end) const {
+  FeatureInput input{
+      .config = config, .attrs = attrs, .ids = ids, .files = files, .compression = compression};
+  if (end.samples != 0) input.sample_time = {*first_sample_time, end.last_sample_time};
+  return input;
+}
+
+std::unique_ptr<Container> open_container(const Contents& contents) {
+  if (OutputStream::is_stream(contents.config.path)) return std::make_unique<PipeContainer>(contents);
+  return std::make_unique<FileContainer>(contents);
+}
+
+}  // namespace lastbranch::perfdata
