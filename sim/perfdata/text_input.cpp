@@ -1,14 +1,11 @@
 #include "sim/perfdata/text_input.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -118,65 +115,31 @@ class ZstdDecoder final : public TextInput::Decoder {
 
 }  // namespace
 
-TextInput::TextInput(const std::string& path) : name_(path) {
-  if (path == "-") {
-    name_ = "standard input";
-    fd_ = STDIN_FILENO;
-  } else {
-    fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd_ < 0) throw Error("{}: cannot be opened: {}", path, std::strerror(errno));
-    owned_ = true;
-  }
-  try {
-    sniff();
-  } catch (...) {
-    if (owned_) close(fd_);
-    throw;
-  }
-}
+TextInput::TextInput(const std::string& path) : TextInput(std::make_unique<InputFile>(path)) {}
 
-TextInput::TextInput(int fd, std::string name, std::string head)
-    : name_(std::move(name)), fd_(fd), head_(std::move(head)) {
-  sniff();
-}
-
-TextInput::~TextInput() {
-  if (owned_) close(fd_);
-}
-
-void TextInput::sniff() {
-  constexpr std::size_t kMagicSize = 4;
-  while (head_.size() < kMagicSize) {
-    char piece[kMagicSize];
-    const std::size_t n = read_raw_file(piece, kMagicSize);
-    if (n == 0) break;
-    head_.append(piece, n);
-  }
-  if (head_.starts_with("\x1f\x8b")) {
+TextInput::TextInput(std::unique_ptr<InputFile> file) : file_(std::move(file)) {
+  const auto head = file_->head();
+  const std::string_view magic(reinterpret_cast<const char*>(head.data()), head.size());
+  if (magic.starts_with("\x1f\x8b")) {
     decoder_ = std::make_unique<GzipDecoder>(*this);
-  } else if (head_.starts_with("\x28\xb5\x2f\xfd")) {
+  } else if (magic.starts_with("\x28\xb5\x2f\xfd")) {
     decoder_ = std::make_unique<ZstdDecoder>(*this);
   }
 }
+
+TextInput::~TextInput() = default;
 
 std::size_t TextInput::read(char* out, std::size_t size) {
   return decoder_ != nullptr ? decoder_->decode(out, size) : read_raw(out, size);
 }
 
 std::size_t TextInput::read_raw(char* out, std::size_t size) {
-  if (head_at_ == head_.size()) return read_raw_file(out, size);
-  const std::size_t n = std::min(size, head_.size() - head_at_);
-  std::memcpy(out, head_.data() + head_at_, n);
-  head_at_ += n;
+  const std::span<std::byte> bytes(reinterpret_cast<std::byte*>(out), size);
+  if (!file_->seekable()) return file_->read_next(bytes);
+  const std::size_t n = std::min<u64>(size, file_->size() - at_);
+  if (n != 0) file_->read(at_, bytes.first(n));
+  at_ += n;
   return n;
-}
-
-std::size_t TextInput::read_raw_file(char* out, std::size_t size) {
-  while (true) {
-    const ssize_t n = ::read(fd_, out, size);
-    if (n >= 0) return static_cast<std::size_t>(n);
-    if (errno != EINTR) throw Error("{}: cannot be read: {}", name_, std::strerror(errno));
-  }
 }
 
 }  // namespace lastbranch::perfdata

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sim/base/units.h"
+#include "sim/perfdata/input_file.h"
 
 namespace lastbranch::perfdata {
 
@@ -13,8 +14,8 @@ class TextInput {
  public:
   /// Opens `path`; "-" is the standard input. Throws Error.
   explicit TextInput(const std::string& path);
-  /// Reads the open file `fd`, which is called `name` and of which `head` was read already.
-  TextInput(int fd, std::string name, std::string head);
+  /// Reads `file` from its first byte on.
+  explicit TextInput(std::unique_ptr<InputFile> file);
   ~TextInput();
   TextInput(const TextInput&) = delete;
   TextInput& operator=(const TextInput&) = delete;
@@ -23,22 +24,16 @@ class TextInput {
   /// or compressed data that is damaged or cut.
   [[nodiscard]] std::size_t read(char* out, std::size_t size);
 
-  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& name() const { return file_->path(); }
 
   /// Undoes one compression.
   class Decoder;
 
  private:
-  /// What is left of head_, then the file.
   [[nodiscard]] std::size_t read_raw(char* out, std::size_t size);
-  [[nodiscard]] std::size_t read_raw_file(char* out, std::size_t size);
-  void sniff();
 
-  std::string name_;
-  int fd_ = -1;
-  bool owned_ = false;
-  std::string head_;
-  std::size_t head_at_ = 0;
+  std::unique_ptr<InputFile> file_;
+  u64 at_ = 0;                        // in a file that is seekable
   std::unique_ptr<Decoder> decoder_;  // null: plain
 };
 

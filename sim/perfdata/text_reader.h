@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "sim/perfdata/input_file.h"
 #include "sim/perfdata/record_source.h"
 
 namespace lastbranch::perfdata {
@@ -17,9 +18,8 @@ namespace lastbranch::perfdata {
 [[nodiscard]] std::unique_ptr<RecordSource> open_text(const std::string& path,
                                                       const OpenOptions& options = {});
 
-/// The same of an open file that is called `name` in messages and of which `head` was read already. The
-/// descriptor stays the caller's and must outlive the source.
-[[nodiscard]] std::unique_ptr<RecordSource> open_text(int fd, std::string name, std::string head,
+/// The same of an open file of which nothing was read.
+[[nodiscard]] std::unique_ptr<RecordSource> open_text(std::unique_ptr<InputFile> file,
                                                       const OpenOptions& options = {});
 
 }  // namespace lastbranch::perfdata

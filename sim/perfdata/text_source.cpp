@@ -48,15 +48,16 @@ TextSource::TextSource(const std::string& path, const OpenOptions& options)
   probe();
 }
 
-TextSource::TextSource(int fd, std::string name, std::string head, const OpenOptions& options)
-    : input_(fd, std::move(name), std::move(head)), lines_(input_), options_(options) {
+TextSource::TextSource(std::unique_ptr<InputFile> file, const OpenOptions& options)
+    : input_(std::move(file)), lines_(input_), options_(options) {
   probe();
 }
 
 void TextSource::probe() {
   std::string_view rest = lines_.peek();
   std::string_view shown;
-  bool known = false;
+  bool known = false;  // the form of the samples
+  bool any = false;
   std::string_view before;
   while (!rest.empty() && !known) {
     const std::size_t size = std::min(rest.find('\n'), rest.size());
@@ -72,10 +73,10 @@ void TextSource::probe() {
     } else if (parse_decimal(before, count) && is_indented(line)) {
       kind_ = SourceKind::kAggregatedText;
     }
+    any = any || is_known(line);
     known = is_known(line) && line.find(kRecordMark) == std::string_view::npos && !parse_decimal(line, count);
     before = line;
   }
-  const bool any = known || (!before.empty() && is_known(before));
   if (any) return;
   std::string found = shown.empty() ? "nothing" : "'";
   for (const char c : shown.substr(0, 40)) found += c >= ' ' && c != 0x7f ? c : '?';
@@ -403,9 +404,8 @@ std::unique_ptr<RecordSource> open_text(const std::string& path, const OpenOptio
   return std::make_unique<TextSource>(path, options);
 }
 
-std::unique_ptr<RecordSource> open_text(int fd, std::string name, std::string head,
-                                        const OpenOptions& options) {
-  return std::make_unique<TextSource>(fd, std::move(name), std::move(head), options);
+std::unique_ptr<RecordSource> open_text(std::unique_ptr<InputFile> file, const OpenOptions& options) {
+  return std::make_unique<TextSource>(std::move(file), options);
 }
 
 }  // namespace lastbranch::perfdata

@@ -19,7 +19,7 @@ namespace lastbranch::perfdata {
 class TextSource final : public RecordSource {
  public:
   TextSource(const std::string& path, const OpenOptions& options);
-  TextSource(int fd, std::string name, std::string head, const OpenOptions& options);
+  TextSource(std::unique_ptr<InputFile> file, const OpenOptions& options);
 
   [[nodiscard]] const std::string& path() const override { return input_.name(); }
   [[nodiscard]] SourceKind kind() const override { return kind_; }
