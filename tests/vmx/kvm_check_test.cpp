@@ -16,6 +16,13 @@ namespace fs = std::filesystem;
 constexpr const char* kHeader =
     "state,vlbr_perf_cap,guest_pmu_version,in_kernel_apic,debugctl,debugctl_after,lvtpc_deliveries\n";
 
+constexpr const char* kRdpmcHeader =
+    "state,guest_pmu_version,guest_nr_gp,guest_nr_fixed,guest_gp_width,cpl,cr4_pce,cr0_pe,ecx,ret,value\n";
+constexpr const char* kPassthroughHeader =
+    "state,vlbr_enabled,lbr_nr,lbr_has_info,event_present,debugctl,event_state,in_use_before,"
+    "passthrough_before,passthrough_after,intercept_updates,last_update_intercepts,warned,in_use_after,"
+    "event_present_after_slice_cleanup\n";
+
 class KvmCheckFile : public testing::Test {
  protected:
   std::string write(const std::string& text) {
@@ -96,13 +103,58 @@ TEST_F(KvmCheckFile, bad_files_are_refused_with_line_and_column) {
       {"state," + header + "s0,s0,1,2,1,0,0,1\n",
        ":1: column 2: expected each column once, found 'state' again"},
       {"# set \"rdpmc\"\n" + header + "s0,1,2,1,0,0,1\n",
-       ":2: expected the columns of set \"rdpmc\", which a comment names"},
+       ":2: column 1: expected the columns of set \"rdpmc\", which a comment names"},
+      {header + "s0,1,256,1,0,0,1\n",
+       ":2: column 3 (guest_pmu_version): expected a number up to 0xff, found '256'"},
+      {header + "s0,1,2,1,0 ,0,1\n",
+       ":2: column 5 (debugctl): expected a number, decimal or with 0x, found '0 '"},
+      {header + "s0,1,2,1,+1,0,1\n",
+       ":2: column 5 (debugctl): expected a number, decimal or with 0x, found '+1'"},
+      {header + "s0,1,2,1,0x,0,1\n",
+       ":2: column 5 (debugctl): expected a number, decimal or with 0x, found '0x'"},
+      {header + "s0,1,2,1,0,0,1\n\ns1,1,2,1,0,0,1\n", ":3: column 1 (state): kernel: expected one of"},
+      {header + header + "s0,1,2,1,0,0,1\n", ":2: column 1 (state): kernel: expected one of"},
+      {"\xef\xbb\xbf" + header + "s0,1,2,1,0,0,1\n",
+       ":1: column 1: expected a column of set \"pmi\", found '"},
+      {"state,lbr_nr\n", ":1: column 3: expected '"},
+      {header + "s0,1,2,1,0x801,0x800,1\ns1,1,2,1,0x801,0x800,1,\n",
+       ":3: column 8: expected 7 columns, found more"},
+      {std::string(kRdpmcHeader) + "s0,2,8,3,48,4,0,1,0,1,0\n",
+       ":2: column 6 (cpl): expected a number up to 0x3, found '4'"},
+      {std::string(kRdpmcHeader) + "s0,2,8,3,48,3,0,1,0x100000000,1,0\n",
+       ":2: column 9 (ecx): expected a number up to 0xffffffff, found '0x100000000'"},
+      {std::string(kRdpmcHeader) + "s0,2,8,3,48,3,0,1,0,0x8000000000000000,0\n",
+       ":2: column 10 (ret): expected a number that may be negative, found '0x8000000000000000'"},
+      {std::string(kPassthroughHeader) + "s0,1,32,1,1,0,2,0,0,0,0,0,0,0,0\n",
+       ":2: column 7 (event_state): expected a number from -2 to 1, found '2'"},
+      {std::string(kPassthroughHeader) + "s0,1,32,1,1,0,-3,0,0,0,0,0,0,0,0\n",
+       ":2: column 7 (event_state): expected a number from -2 to 1, found '-3'"},
+      {"state,host_buslock,host_perf_cap,lbr_nr,pebs_ok,seq_id,ops,results\ns0,1,0x5,32,0,1,Rh=0x100000345, "
+       "0:0x0\n",
+       ":2: column 7 (ops): operation 'Rh=0x100000345': expected a register up to 0xffffffff"},
       {"state,host_buslock,host_perf_cap,lbr_nr,pebs_ok,seq_id,ops,results\ns0,1,0x5,32,0,1,C0 Q, 0:0x0\n",
        ":2: column 7 (ops): expected an operation"},
       {"state,host_buslock,host_perf_cap,lbr_nr,pebs_ok,seq_id,ops,results\ns0,1,0x5,32,0,1,Dh=zz, 0:0x0\n",
        ":2: column 7 (ops): operation 'Dh=zz': expected a number, found 'zz'"},
   };
   for (const auto& [text, message] : kBad) EXPECT_EQ(refusal(text).substr(0, message.size()), message);
+}
+
+TEST_F(KvmCheckFile, lines_may_end_as_on_another_system_and_comments_stand_anywhere) {
+  const std::string row = "6.2,1,2,1,0x801,0x800,1";
+  std::string text = std::string("# set \"pmi\"\r\n") + kHeader;
+  text.insert(text.size() - 1, "\r");
+  const CheckResult result = check_file(write(text + row + "\r\n# between\r\n" + row + "\r\n"));
+  EXPECT_EQ(result.rows(), 2u);
+  EXPECT_EQ(result.matched(), 2u);
+}
+
+TEST_F(KvmCheckFile, a_file_is_read_by_what_it_is_not_by_its_name) {
+  std::ifstream whole(LASTBRANCH_SOURCE_DIR "/tests/data/kvm/dev-pmi.csv.gz", std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(whole), {}};
+  EXPECT_EQ(check_file(write(bytes)).matched(), 1120u) << "gzip in a file called .csv";
+  EXPECT_EQ(refusal(bytes + "behind it").substr(0, 35), ": expected a whole gzip file, found");
+  EXPECT_EQ(refusal(bytes.substr(0, 5)).substr(0, 35), ": expected a whole gzip file, found");
 }
 
 TEST_F(KvmCheckFile, a_torn_gzip_file_is_refused) {

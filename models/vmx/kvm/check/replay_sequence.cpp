@@ -90,8 +90,11 @@ void Sequence::access(std::string_view op) {
       call.msr = msr::kLbrTos;
       call.data = hex(op, operand);
       break;
-    default:
-      call.msr = static_cast<u32>(hex(op, operand));
+    default: {
+      const u64 index = hex(op, operand);
+      if (index >> 32 != 0) throw Error("operation '{}': expected a register up to 0xffffffff", op);
+      call.msr = static_cast<u32>(index);
+    }
   }
   const u64 asked = call.data;
   const int code = access_msr(call);

@@ -50,10 +50,13 @@ bool parse_unsigned(std::string_view text, u64& value) {
   return error == std::errc() && end == text.data() + text.size();
 }
 
+/// Two's complement; what does not fit into 64 bits with a sign is refused.
 bool parse_signed(std::string_view text, u64& value) {
-  if (!text.starts_with('-')) return parse_unsigned(text, value);
-  if (!parse_unsigned(text.substr(1), value)) return false;
-  value = ~value + 1;
+  const bool negative = text.starts_with('-');
+  if (!parse_unsigned(negative ? text.substr(1) : text, value)) return false;
+  constexpr u64 kHalf = u64{1} << 63;
+  if (value > kHalf || (value == kHalf && !negative)) return false;
+  if (negative) value = ~value + 1;
   return true;
 }
 
@@ -119,8 +122,9 @@ void VectorFile::read_header() {
       throw Error("{}:{}: column {}: expected '{}' of set \"{}\", found no such column", path_, line_,
                   names.size() + 1, columns[i].name, set_->name);
   if (!said.empty() && said != set_->name)
-    throw Error("{}:{}: expected the columns of set \"{}\", which a comment names, found those of \"{}\"",
-                path_, line_, said, set_->name);
+    throw Error(
+        "{}:{}: column 1: expected the columns of set \"{}\", which a comment names, found those of \"{}\"",
+        path_, line_, said, set_->name);
 }
 
 void VectorFile::refuse(std::size_t column, std::string_view expected, std::string_view found) const {
@@ -142,12 +146,20 @@ void VectorFile::parse_cell(VectorRow& row, std::size_t column, std::string_view
     case ColumnType::kBit:
       if (!parse_either(cell, "0", "1", value)) refuse(column, "0 or 1", cell);
       break;
-    case ColumnType::kNumber:
+    case ColumnType::kNumber: {
+      const u64 most = set_->columns[place].most;
       if (!parse_unsigned(cell, value)) refuse(column, "a number, decimal or with 0x", cell);
+      if (value > most) refuse(column, fmt::format("a number up to {:#x}", most), cell);
       break;
-    case ColumnType::kSigned:
+    }
+    case ColumnType::kSigned: {
+      const Column& c = set_->columns[place];
       if (!parse_signed(cell, value)) refuse(column, "a number that may be negative", cell);
+      const i64 number = static_cast<i64>(value);
+      if (c.most != ~u64{0} && (number < c.least || number > static_cast<i64>(c.most)))
+        refuse(column, fmt::format("a number from {} to {}", c.least, c.most), cell);
       break;
+    }
     case ColumnType::kInitiator:
       if (!parse_either(cell, "guest", "host", value)) refuse(column, "guest or host", cell);
       break;

@@ -24,6 +24,8 @@ enum class ColumnType : u8 {
 struct Column {
   std::string_view name;
   ColumnType type;
+  u64 most = ~u64{0};  ///< of a number
+  i64 least = 0;       ///< of a signed one that has a `most`
 };
 
 /// One case: the cells in the order of the set's columns, as numbers (signed ones as two's complement, guest
