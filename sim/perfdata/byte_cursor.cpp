@@ -9,15 +9,14 @@ void damaged(std::string_view file, u64 offset, std::string_view field, std::str
   throw Error("{}: offset {:#x}: {}: expected {}, found {}", file, offset, field, expected, found);
 }
 
-void ByteCursor::fail(std::string_view field, std::string_view expected, std::string_view found) const {
-  damaged(file_, offset(), fmt::format("{}: {}", what_, field), expected, found);
+void ByteCursor::fail_at(u64 at, std::string_view field, std::string_view expected,
+                         std::string_view found) const {
+  damaged(origin_.file, at, fmt::format("{}{}: {}", origin_.unpacked ? "decompressed " : "", what_, field),
+          expected, found);
 }
 
-std::span<const std::byte> ByteCursor::take_bytes(u64 size, std::string_view field) {
-  if (size > left()) fail(field, fmt::format("{} bytes", size), fmt::format("{} left", left()));
-  const auto bytes = bytes_.subspan(at_, size);
-  at_ += size;
-  return bytes;
+void ByteCursor::fail_short(u64 size, std::string_view field) const {
+  fail(field, fmt::format("{} bytes", size), fmt::format("{} left", left()));
 }
 
 std::string ByteCursor::take_name(u64 size, std::string_view field) {
@@ -25,8 +24,7 @@ std::string ByteCursor::take_name(u64 size, std::string_view field) {
   const auto bytes = take_bytes(size, field);
   const auto end = std::ranges::find(bytes, std::byte{0});
   if (end == bytes.end()) {
-    damaged(file_, start, fmt::format("{}: {}", what_, field), "a NUL at the end of the text",
-            fmt::format("none in {} bytes", size));
+    fail_at(start, field, "a NUL at the end of the text", fmt::format("none in {} bytes", size));
   }
   std::string text(static_cast<std::size_t>(end - bytes.begin()), '\0');
   std::memcpy(text.data(), bytes.data(), text.size());
@@ -38,10 +36,24 @@ std::string ByteCursor::take_string(std::string_view field) {
   return take_name(size, field);
 }
 
+std::string ByteCursor::take_text(std::string_view field) {
+  const auto rest = bytes_.subspan(at_);
+  const auto end = std::ranges::find(rest, std::byte{0});
+  return take_name(static_cast<u64>(end - rest.begin()) + (end == rest.end() ? 0 : 1), field);
+}
+
+ByteCursor ByteCursor::split_head(u64 size, std::string_view field) {
+  Origin origin = origin_;
+  origin.offset = offset();
+  return {origin, take_bytes(size, field), what_};
+}
+
 ByteCursor ByteCursor::split_tail(u64 size, std::string_view field) {
-  if (size > left()) fail(field, fmt::format("{} bytes", size), fmt::format("{} left", left()));
+  if (size > left()) fail_short(size, field);
   const std::size_t keep = bytes_.size() - size;
-  const ByteCursor tail(file_, offset_ + keep, bytes_.subspan(keep), what_);
+  Origin origin = origin_;
+  if (!origin.unpacked) origin.offset += keep;
+  const ByteCursor tail(origin, bytes_.subspan(keep), what_);
   bytes_ = bytes_.first(keep);
   return tail;
 }

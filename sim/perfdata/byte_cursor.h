@@ -11,6 +11,7 @@
 
 #include "sim/base/error.h"
 #include "sim/base/units.h"
+#include "sim/perfdata/byte_order.h"
 
 namespace lastbranch::perfdata {
 
@@ -18,12 +19,20 @@ namespace lastbranch::perfdata {
 [[noreturn]] void damaged(std::string_view file, u64 offset, std::string_view field,
                           std::string_view expected, std::string_view found);
 
+/// Where a range of bytes comes from.
+struct Origin {
+  std::string_view file;
+  u64 offset = 0;         ///< of the first byte
+  bool swapped = false;   ///< the fields have the other byte order
+  bool unpacked = false;  ///< decompressed from what lies at `offset`
+};
+
 class ByteCursor {
  public:
-  /// `bytes` are those at `offset` of `file`; `what` names them in messages: "SAMPLE record". The views must
-  /// outlive the cursor.
-  ByteCursor(std::string_view file, u64 offset, std::span<const std::byte> bytes, std::string_view what)
-      : file_(file), what_(what), offset_(offset), bytes_(bytes) {}
+  /// `bytes` come from `origin`; `what` names them in messages: "SAMPLE record". The views must outlive the
+  /// cursor.
+  ByteCursor(Origin origin, std::span<const std::byte> bytes, std::string_view what)
+      : origin_(origin), what_(what), bytes_(bytes) {}
 
   /// The next field. Throws Error when it would pass the end.
   template <typename T>
@@ -31,6 +40,7 @@ class ByteCursor {
   [[nodiscard]] T take(std::string_view field) {
     T value;
     std::memcpy(&value, take_bytes(sizeof value, field).data(), sizeof value);
+    if (origin_.swapped) swap_bytes(value);
     return value;
   }
 
@@ -45,9 +55,17 @@ class ByteCursor {
     values.resize(count);
     const auto bytes = take_bytes(count * sizeof(T), field);
     if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (origin_.swapped) {
+      for (T& value : values) swap_bytes(value);
+    }
   }
 
-  [[nodiscard]] std::span<const std::byte> take_bytes(u64 size, std::string_view field);
+  [[nodiscard]] std::span<const std::byte> take_bytes(u64 size, std::string_view field) {
+    if (size > left()) fail_short(size, field);
+    const auto bytes = bytes_.subspan(at_, size);
+    at_ += size;
+    return bytes;
+  }
 
   /// Text that ends with a NUL within the next `size` bytes, all of which are passed over.
   [[nodiscard]] std::string take_name(u64 size, std::string_view field);
@@ -55,21 +73,33 @@ class ByteCursor {
   /// A string of a feature section: u32 length, text, padding.
   [[nodiscard]] std::string take_string(std::string_view field);
 
+  /// Text up to the next NUL, which is passed over.
+  [[nodiscard]] std::string take_text(std::string_view field);
+
   void skip(u64 size, std::string_view field) { static_cast<void>(take_bytes(size, field)); }
+
+  /// Moves on by `size` bytes, and returns those bytes as a cursor of their own.
+  [[nodiscard]] ByteCursor split_head(u64 size, std::string_view field);
 
   /// Makes the cursor end `size` bytes earlier, and returns those bytes as a cursor of their own.
   [[nodiscard]] ByteCursor split_tail(u64 size, std::string_view field);
 
-  [[noreturn]] void fail(std::string_view field, std::string_view expected, std::string_view found) const;
+  [[noreturn]] void fail(std::string_view field, std::string_view expected, std::string_view found) const {
+    fail_at(offset(), field, expected, found);
+  }
+  /// The same of a field that was taken: `at` is what offset() said before.
+  [[noreturn]] void fail_at(u64 at, std::string_view field, std::string_view expected,
+                            std::string_view found) const;
 
   [[nodiscard]] u64 left() const { return bytes_.size() - at_; }
-  /// Where in the file the next field lies.
-  [[nodiscard]] u64 offset() const { return offset_ + at_; }
+  /// Where in the file the next field lies; of decompressed bytes, where the compressed ones lie.
+  [[nodiscard]] u64 offset() const { return origin_.offset + (origin_.unpacked ? 0 : at_); }
 
  private:
-  std::string_view file_;
+  [[noreturn]] void fail_short(u64 size, std::string_view field) const;
+
+  Origin origin_;
   std::string_view what_;
-  u64 offset_;
   std::span<const std::byte> bytes_;
   std::size_t at_ = 0;
 };

@@ -1,172 +1,333 @@
 #include "sim/perfdata/reader.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <utility>
 
 #include "sim/base/error.h"
 #include "sim/perfdata/byte_cursor.h"
+#include "sim/perfdata/event_reader.h"
 
 namespace lastbranch::perfdata {
 namespace {
 
-constexpr u64 kWindowSize = u64{1} << 20;
-constexpr u64 kAttrSizeLimit = 4096;  // as the kernel: a page
+namespace fs = std::filesystem;
 
-EventInfo read_event(const InputFile& file, u64 offset, std::span<const std::byte> entry, std::size_t index) {
-  const std::string what = fmt::format("attr {}", index);
-  EventInfo event;
-  const std::size_t room = entry.size() - sizeof(Section);
-  std::memcpy(&event.attr, entry.data(), std::min(room, sizeof event.attr));
-  const u32 size = event.attr.size == 0 ? kAttrSizeMin : event.attr.size;
-  if (size < kAttrSizeMin || size > room) {
-    damaged(file.path(), offset + offsetof(Attr, size), what + " size",
-            fmt::format("{} to {}", kAttrSizeMin, room), fmt::to_string(size));
-  }
-  if (size < sizeof event.attr) {
-    std::memset(reinterpret_cast<std::byte*>(&event.attr) + size, 0, sizeof event.attr - size);
-  }
-  if ((event.attr.sample_type & ~kSampleBitsKnown) != 0) {
-    damaged(file.path(), offset + offsetof(Attr, sample_type), what + " sample_type",
-            fmt::format("bits of {:#x}", kSampleBitsKnown), fmt::format("{:#x}", event.attr.sample_type));
-  }
+/// What records may add to events and features, in bytes; real files stay under 1 MiB.
+constexpr u64 kKeptMax = u64{1} << 26;
 
-  Section ids;
-  std::memcpy(&ids, entry.data() + room, sizeof ids);
-  file.check_range(ids.offset, ids.size, offset + room, what + " ids");
-  if (ids.size % sizeof(u64) != 0) {
-    damaged(file.path(), offset + room + offsetof(Section, size), what + " size of ids", "a multiple of 8",
-            fmt::to_string(ids.size));
+/// Of pipe mode; perf opens at most a few for each of its options.
+constexpr std::size_t kEventsMax = 16384;
+
+/// The file of a folder that has the header.
+constexpr std::string_view kFolderHeader = "data";
+
+/// The numbered files of a folder, in order.
+std::vector<std::string> numbered_files(const std::string& folder) {
+  std::vector<std::pair<u32, std::string>> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("data.")) continue;
+    u32 number = 0;
+    const char* const end = name.data() + name.size();
+    const auto [at, error] = std::from_chars(name.data() + kFolderHeader.size() + 1, end, number);
+    if (error == std::errc{} && at == end) found.emplace_back(number, entry.path().string());
   }
-  event.ids.resize(ids.size / sizeof(u64));
-  file.read(ids.offset, std::as_writable_bytes(std::span(event.ids)));
-  return event;
+  std::ranges::sort(found);
+  std::vector<std::string> paths;
+  for (auto& [number, path] : found) paths.push_back(std::move(path));
+  return paths;
 }
 
-void check_magic(const InputFile& file, const FileHeader& header) {
+std::unique_ptr<InputFile> open_path(const std::string& path) {
+  std::error_code ignored;
+  if (path == kStandardInput || !fs::is_directory(path, ignored)) return std::make_unique<InputFile>(path);
+  const fs::path header = fs::path(path) / kFolderHeader;
+  if (!fs::is_regular_file(header, ignored)) {
+    throw Error("{}: expected a file, or a folder of `perf record --threads`, found a folder without 'data'",
+                path);
+  }
+  return std::make_unique<InputFile>(header.string());
+}
+
+/// True for the other byte order.
+bool check_magic(const InputFile& file) {
+  u64 magic = 0;
+  const auto head = file.head();
+  if (head.size() < kPipeHeaderSize) {
+    damaged(file.path(), 0, "header", fmt::format("a range within the file's {} bytes", head.size()),
+            fmt::format("{} bytes at 0x0", kPipeHeaderSize));
+  }
+  std::memcpy(&magic, head.data(), sizeof magic);
   const auto fail = [&](std::string_view found) {
-    damaged(file.path(), 0, "header: magic", "PERFILE2 in little-endian order", found);
+    damaged(file.path(), 0, "header: magic", "PERFILE2", found);
   };
-  if (header.magic == kMagicSwapped) fail("the byte order of a big-endian machine, which is not read yet");
-  if (header.magic == kMagicVersion1) fail("PERFFILE, the format before Linux 2.6.33");
-  if (header.magic != kMagic) fail(fmt::format("{:#018x}", header.magic));
+  if (magic == kMagicVersion1 || magic == kMagicVersion1Swapped) {
+    fail("PERFFILE, the format before Linux 2.6.33");
+  }
+  if (magic != kMagic && magic != kMagicSwapped) fail(fmt::format("{:#018x}", magic));
+  return magic == kMagicSwapped;
 }
 
 }  // namespace
 
-Reader::Reader(std::string path)
-    : file_(std::move(path)),
-      header_(read_header(file_)),
-      features_(read_features(file_, header_)),
-      events_(read_events(file_, header_)),
-      records_(file_.path(), events_),
-      at_(header_.data.offset),
-      end_(header_.data.offset + header_.data.size) {
-  name_events();
+Reader::Reader(const std::string& path, OpenOptions options) : options_(options), path_(path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) more_files_ = numbered_files(path);
+  file_ = open_path(path);
+  if (path == kStandardInput) path_ = file_->path();
+  open();
 }
 
-FileHeader Reader::read_header(const InputFile& file) {
-  FileHeader header;
-  file.check_range(0, kPipeHeaderSize, 0, "header");
-  const auto bytes = std::as_writable_bytes(std::span(&header, 1));
-  file.read(0, bytes.first(kPipeHeaderSize));
-  check_magic(file, header);
+Reader::Reader(std::unique_ptr<InputFile> file, OpenOptions options)
+    : options_(options), path_(file->path()), file_(std::move(file)) {
+  open();
+}
+
+void Reader::open() {
+  swapped_ = check_magic(*file_);
+  std::memcpy(&header_.size, file_->head().data() + offsetof(FileHeader, size), sizeof header_.size);
+  if (swapped_) swap_bytes(header_.size);
+  if (header_.size == kPipeHeaderSize) {
+    kind_ = SourceKind::kPerfDataPipe;
+    open_pipe_mode();
+  } else {
+    open_file_mode();
+  }
+}
+
+void Reader::read_file_header() {
   const u64 size_at = offsetof(FileHeader, size);
-  if (header.size == kPipeHeaderSize) {
-    damaged(file.path(), size_at, "header: size", "104", "16: pipe mode, which is not read yet");
+  const u64 size = header_.size;
+  if (size != sizeof header_ && size != kHeaderSizeWithoutFeatures) {
+    damaged(file_->path(), size_at, "header: size",
+            fmt::format("{}, {} or {}", sizeof header_, kHeaderSizeWithoutFeatures, kPipeHeaderSize),
+            fmt::to_string(size));
   }
-  if (header.size != sizeof header) {
-    damaged(file.path(), size_at, "header: size", "104", fmt::to_string(header.size));
+  // Such a file says where things are only by offset.
+  file_->make_seekable();
+  file_->check_range(0, size, size_at, "header");
+  file_->read(0, std::as_writable_bytes(std::span(&header_, 1)).first(size));
+  if (swapped_) swap_bytes(header_);
+  file_->check_range(header_.attrs.offset, header_.attrs.size, offsetof(FileHeader, attrs),
+                     "header: attrs section");
+  const u64 data_at = offsetof(FileHeader, data);
+  try {
+    file_->check_range(header_.data.offset, header_.data.size, data_at, "header: data section");
+  } catch (const Error& error) {
+    if (!options_.keep_going || header_.data.offset > file_->size()) throw;
+    cut_short_ = error.what();
+    header_.data.size = file_->size() - header_.data.offset;
   }
-  file.check_range(0, sizeof header, size_at, "header");
-  file.read(0, bytes);
-  file.check_range(header.attrs.offset, header.attrs.size, offsetof(FileHeader, attrs),
-                   "header: attrs section");
-  file.check_range(header.data.offset, header.data.size, offsetof(FileHeader, data), "header: data section");
-  return header;
 }
 
-std::vector<EventInfo> Reader::read_events(const InputFile& file, const FileHeader& header) {
-  const u64 entry_size = header.attr_size;
-  const u64 smallest = kAttrSizeMin + sizeof(Section);
-  if (entry_size < smallest || entry_size > kAttrSizeLimit) {
-    damaged(file.path(), offsetof(FileHeader, attr_size), "header: attr entry size",
-            fmt::format("{} to {}", smallest, kAttrSizeLimit), fmt::to_string(entry_size));
+void Reader::read_file_features() {
+  // A recorder that was killed leaves the size out, and writes no features.
+  const bool no_features = std::ranges::all_of(header_.features, [](u64 word) { return word == 0; });
+  const u64 rest = file_->size() - header_.data.offset;
+  std::string unfinished;
+  if (header_.data.size == 0 && rest != 0) {
+    unfinished = fmt::format(
+        "{}: offset {:#x}: header: size of data section: expected {} (the recording has "
+        "not been finished), found 0",
+        file_->path(), offsetof(FileHeader, data) + offsetof(Section, size), rest);
   }
-  if (header.attrs.size == 0 || header.attrs.size % entry_size != 0) {
-    damaged(file.path(), offsetof(FileHeader, attrs) + offsetof(Section, size),
-            "header: size of attrs section", fmt::format("one or more entries of {} bytes", entry_size),
-            fmt::to_string(header.attrs.size));
-  }
-  std::vector<EventInfo> events;
-  std::vector<std::byte> entry(entry_size);
-  u64 ids = 0;
-  for (u64 at = 0; at < header.attrs.size; at += entry_size) {
-    file.read(header.attrs.offset + at, entry);
-    events.push_back(read_event(file, header.attrs.offset + at, entry, events.size()));
-    // Sections that overlap could ask for the whole file once for each event.
-    ids += events.back().ids.size();
-    if (ids > file.size() / sizeof(u64)) {
-      damaged(file.path(), header.attrs.offset + at + entry_size - sizeof(Section),
-              fmt::format("attr {} ids", events.size() - 1),
-              fmt::format("at most {} ids in all", file.size() / sizeof(u64)), fmt::to_string(ids));
+  try {
+    if (no_features && !unfinished.empty()) throw Error(unfinished);
+    read_features(*file_, header_, swapped_, features_);
+    if (!unfinished.empty() && features_.hostname.empty() && features_.event_names.empty()) {
+      throw Error(unfinished);
     }
+  } catch (const Error& error) {
+    if (!options_.keep_going) throw;
+    features_ = {};
+    if (unfinished.empty()) {
+      notes_.add(fmt::format("features not read: {}", error.what()));
+      cut_short_ = error.what();
+      return;
+    }
+    header_.data.size = rest;
+    cut_short_ = unfinished;
   }
-  return events;
 }
 
-void Reader::name_events() {
-  for (std::size_t i = 0; i < events_.size(); ++i) {
-    EventInfo& event = events_[i];
-    event.name = i < features_.event_names.size()
-                     ? features_.event_names[i]
-                     : fmt::format("type={},config={:#x}", event.attr.type, event.attr.config);
+void Reader::open_file_mode() {
+  read_file_header();
+  if (cut_short_.empty()) {
+    read_file_features();
   }
+  events_ = read_events(*file_, header_, swapped_);
+  name_events(features_, events_);
+  decoder_.index_events(file_->path());
+  start_records(ByteStream(*file_, header_.data.offset, header_.data.offset + header_.data.size));
 }
 
-std::span<const std::byte> Reader::peek(u64 size) {
-  if (at_ < window_at_ || at_ + size > window_at_ + window_.size()) {
-    window_.resize(std::min(kWindowSize, end_ - at_));
-    file_.read(at_, window_);
-    window_at_ = at_;
+/// The events come in records; so that they are known before next(), those at the front are read now.
+void Reader::open_pipe_mode() {
+  ByteStream stream = file_->seekable() ? ByteStream(*file_, 0, file_->size()) : ByteStream(*file_);
+  stream.skip(kPipeHeaderSize);
+  start_records(std::move(stream));
+  try {
+    while (!fetched_ && fetch()) fetched_ = !absorb();
+    update_index();
+  } catch (const Error& error) {
+    if (!options_.keep_going || events_.empty()) throw;
+    damage_ = error.what();
   }
-  return std::span(window_).subspan(at_ - window_at_, size);
+  name_events(features_, events_);
+  at_front_ = false;
+}
+
+void Reader::update_index() {
+  if (!std::exchange(index_is_old_, false)) return;
+  decoder_.index_events(file_->path());
+}
+
+void Reader::start_records(ByteStream stream) {
+  stream_ = std::make_unique<RecordStream>(std::move(stream), swapped_);
+  if (features_.compression) stream_->set_unpacked_max(features_.compression->mmap_len);
+}
+
+bool Reader::fetch() {
+  while (!stream_->next(raw_)) {
+    if (next_file_ == more_files_.size()) return false;
+    auto file = std::make_unique<InputFile>(more_files_[next_file_++]);
+    file->make_seekable();
+    stream_.reset();
+    file_ = std::move(file);
+    start_records(ByteStream(*file_, 0, file_->size()));
+  }
+  return true;
 }
 
 const Record* Reader::next() {
-  if (at_ == end_) return nullptr;
-  const u64 left = end_ - at_;
-  RecordHeader header;
-  if (left < sizeof header) {
-    damaged(file_.path(), at_, "record header", "8 bytes", fmt::format("{} left in the data section", left));
+  if (!damage_.empty()) return nullptr;
+  try {
+    const Record* const record = next_record();
+    if (record == nullptr) damage_ = cut_short_;
+    return record;
+  } catch (const Error& error) {
+    if (!options_.keep_going) throw;
+    damage_ = error.what();
+    return nullptr;
   }
-  std::memcpy(&header, peek(sizeof header).data(), sizeof header);
-  if (header.size < sizeof header || header.size > left) {
-    damaged(file_.path(), at_ + offsetof(RecordHeader, size), record_name(header.type) + ": size",
-            fmt::format("8 to {}", left), fmt::to_string(header.size));
-  }
-  const auto type = static_cast<RecordType>(header.type);
-  if (type == RecordType::kCompressed || type == RecordType::kCompressed2) {
-    damaged(file_.path(), at_, record_name(header.type), "records as they are",
-            "compressed ones, which are not read yet");
-  }
-  const auto body = peek(header.size).subspan(sizeof header);
-  records_.decode(at_, header, body, record_);
-  if (std::holds_alternative<OtherRecord>(record_.body)) ++passed_over_[header.type];
-  at_ += header.size;
-  if (type == RecordType::kAuxtrace) skip_auxtrace(body);
-  return &record_;
 }
 
-/// The only record whose header does not count all of its bytes.
-void Reader::skip_auxtrace(std::span<const std::byte> body) {
-  ByteCursor in(file_.path(), record_.offset + sizeof(RecordHeader), body, "AUXTRACE record");
-  const auto size = in.take<u64>("size");
-  if (size > end_ - at_) {
-    in.fail("size", fmt::format("at most {}", end_ - at_), fmt::to_string(size));
+const Record* Reader::next_record() {
+  for (;;) {
+    if (!std::exchange(fetched_, false)) {
+      if (!fetch()) return nullptr;
+      if (raw_.header.type >= kFirstToolRecord && absorb()) continue;
+    }
+    update_index();
+    const Origin origin = stream_->origin_of(raw_);
+    decoder_.decode(raw_, origin, record_);
+    if (!std::holds_alternative<SampleRecord>(record_.body)) notes_.count(raw_, origin, record_);
+    return &record_;
   }
-  at_ += size;
+}
+
+void Reader::count_kept(u64 bytes) {
+  kept_bytes_ += bytes;
+  if (kept_bytes_ > kKeptMax) {
+    damaged(file_->path(), raw_.offset, "records of events and features",
+            fmt::format("at most {} bytes of them", kKeptMax), fmt::to_string(kept_bytes_));
+  }
+}
+
+bool Reader::absorb() {
+  const Origin origin = stream_->origin_of(raw_);
+  const std::string name = record_name(raw_.header.type);
+  ByteCursor in(origin, raw_.body, name);
+  switch (static_cast<RecordType>(raw_.header.type)) {
+    case RecordType::kHeaderAttr:
+      absorb_event();
+      break;
+    case RecordType::kHeaderFeature:
+      absorb_feature(in);
+      break;
+    case RecordType::kEventUpdate:
+      absorb_event_update(in);
+      break;
+    case RecordType::kBuildId:
+      features_.build_ids.push_back(take_build_id(in, raw_.header.misc));
+      break;
+    case RecordType::kSimpleperfEventId:
+      absorb_simpleperf_ids(in);
+      return false;
+    default:
+      return false;
+  }
+  count_kept(raw_.header.size);
+  return true;
+}
+
+void Reader::absorb_event() {
+  // In file mode the attributes of the header count.
+  if (kind_ != SourceKind::kPerfDataPipe) return;
+  if (events_.size() == kEventsMax) {
+    damaged(file_->path(), raw_.offset, "HEADER_ATTR record", fmt::format("at most {} of them", kEventsMax),
+            "more");
+  }
+  events_.push_back(decode_event(stream_->origin_of(raw_), raw_.body, events_.size()));
+  if (!at_front_) events_.back().name = event_name(features_, events_.size() - 1, events_.back().attr);
+  index_is_old_ = true;
+}
+
+void Reader::absorb_feature(ByteCursor in) {
+  const u64 number_at = in.offset();
+  const auto bit = in.take<u64>("number of the feature");
+  if (bit >= kFeatureBits) {
+    in.fail_at(number_at, "number of the feature", fmt::format("less than {}", kFeatureBits),
+               fmt::to_string(bit));
+  }
+  if (in.left() == 0 && bit >= kPipeFeaturesEnd) return;  // no feature, but the end of them
+  features_.present.set(bit);
+  Origin origin = stream_->origin_of(raw_);
+  if (!origin.unpacked) origin.offset += sizeof bit;
+  decode_feature(static_cast<u32>(bit), origin, raw_.body.subspan(sizeof bit), features_);
+  if (features_.compression) stream_->set_unpacked_max(features_.compression->mmap_len);
+  if (static_cast<Feature>(bit) != Feature::kEventDesc) return;
+  for (std::size_t i = 0; i < std::min(events_.size(), features_.event_names.size()); ++i) {
+    events_[i].name = features_.event_names[i];
+  }
+}
+
+/// Gives an event its name; units, scales and processors do not matter here.
+void Reader::absorb_event_update(ByteCursor in) {
+  constexpr u64 kName = 2;
+  const auto what = in.take<u64>("type");
+  const auto id = in.take<u64>("id");
+  if (what != kName) return;
+  const std::string name = in.take_name(in.left(), "name");
+  for (EventInfo& event : events_) {
+    if (std::ranges::find(event.ids, id) != event.ids.end()) event.name = name;
+  }
+}
+
+void Reader::absorb_simpleperf_ids(ByteCursor in) {
+  const auto count = in.take<u64>("count");
+  for (u64 i = 0; i < count; ++i) {
+    const u64 index_at = in.offset();
+    const auto index = in.take<u64>("index of an attribute");
+    const auto id = in.take<u64>("id");
+    if (index >= events_.size()) {
+      in.fail_at(index_at, "index of an attribute", fmt::format("less than {}", events_.size()),
+                 fmt::to_string(index));
+    }
+    events_[index].ids.push_back(id);
+    count_kept(sizeof id);
+  }
+  index_is_old_ = true;
+}
+
+std::vector<std::string> Reader::notes() const {
+  std::vector<std::string> lines = notes_.lines();
+  for (std::string& line : feature_notes(features_)) lines.push_back(std::move(line));
+  return lines;
 }
 
 }  // namespace lastbranch::perfdata

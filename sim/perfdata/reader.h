@@ -1,10 +1,12 @@
 #pragma once
 /// Reads perf.data as a stream: header, events and features at once, then record by record.
-/// Reads file mode, little-endian. Not yet: pipe mode, the other byte order, compressed records; those are
-/// refused by name. AUX area data is passed over. Unknown records and features are passed over and counted.
+/// Reads file mode, pipe mode and folders of `perf record --threads`; either byte order; compressed records.
+/// AUX area data, and records and features that are not known, are passed over and counted. Not read:
+/// "PERFFILE", the format before Linux 2.6.33.
 /// Memory stays small whatever the file says: every offset, size and count is checked against what is there.
 /// Sources: as format.h.
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,49 +14,79 @@
 #include "sim/perfdata/feature_reader.h"
 #include "sim/perfdata/format.h"
 #include "sim/perfdata/input_file.h"
+#include "sim/perfdata/reading_notes.h"
 #include "sim/perfdata/record_reader.h"
+#include "sim/perfdata/record_source.h"
+#include "sim/perfdata/record_stream.h"
 #include "sim/perfdata/records.h"
 
 namespace lastbranch::perfdata {
 
-class Reader {
+class Reader final : public RecordSource {
  public:
-  /// Reads everything but the records. Throws Error, which names the file, the offset of the field, what was
-  /// expected and what was found.
-  explicit Reader(std::string path);
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
+  /// Reads everything but the records; in pipe mode, what lies before the first of them. `path` may be "-"
+  /// for standard input, a pipe, or a folder. Throws Error, which names the file, the offset of the field,
+  /// what was expected and what was found; with `keep_going` only when events cannot be read.
+  explicit Reader(const std::string& path, OpenOptions options = {});
+  explicit Reader(std::unique_ptr<InputFile> file, OpenOptions options = {});
 
+  [[nodiscard]] const std::string& path() const override { return path_; }
+  [[nodiscard]] SourceKind kind() const override { return kind_; }
+  /// In this machine's byte order; of pipe mode only its first two fields.
   [[nodiscard]] const FileHeader& header() const { return header_; }
-  [[nodiscard]] const std::vector<EventInfo>& events() const { return events_; }
-  [[nodiscard]] const Features& features() const { return features_; }
+  [[nodiscard]] const std::vector<EventInfo>& events() const override { return events_; }
+  [[nodiscard]] const Features& features() const override { return features_; }
 
-  /// The next record in the order of the file, or null after the last; valid until the next call. Throws
-  /// Error.
-  [[nodiscard]] const Record* next();
+  [[nodiscard]] const Record* next() override;
+
+  [[nodiscard]] std::vector<std::string> notes() const override;
+  [[nodiscard]] const std::string& damage() const override { return damage_; }
 
   /// How many records of each type next() returned as OtherRecord so far.
-  [[nodiscard]] const std::map<u32, u64>& passed_over() const { return passed_over_; }
+  [[nodiscard]] const std::map<u32, u64>& passed_over() const { return notes_.passed_over(); }
+  /// The file comes from a machine with the other byte order.
+  [[nodiscard]] bool swapped() const { return swapped_; }
 
  private:
-  [[nodiscard]] static FileHeader read_header(const InputFile& file);
-  [[nodiscard]] static std::vector<EventInfo> read_events(const InputFile& file, const FileHeader& header);
-  void name_events();
-  /// The next `size` bytes of the data section, without moving on.
-  [[nodiscard]] std::span<const std::byte> peek(u64 size);
-  void skip_auxtrace(std::span<const std::byte> body);
+  void open();
+  void open_file_mode();
+  void open_pipe_mode();
+  void read_file_header();
+  void read_file_features();
+  void start_records(ByteStream stream);
+  void update_index();
+  /// Brings the next record to raw_; false after the last of all files.
+  [[nodiscard]] bool fetch();
+  [[nodiscard]] const Record* next_record();
+  /// Takes a record that tells of events or features; false for others.
+  [[nodiscard]] bool absorb();
+  void absorb_event();
+  void absorb_feature(ByteCursor in);
+  void absorb_event_update(ByteCursor in);
+  void absorb_simpleperf_ids(ByteCursor in);
+  void count_kept(u64 bytes);
 
-  InputFile file_;
+  OpenOptions options_;
+  std::string path_;
+  std::unique_ptr<InputFile> file_;
+  std::vector<std::string> more_files_;  // of a folder: "data.0", ..., which hold records only
+  std::size_t next_file_ = 0;
+  SourceKind kind_ = SourceKind::kPerfData;
   FileHeader header_;
+  bool swapped_ = false;
   Features features_;
   std::vector<EventInfo> events_;
-  RecordReader records_;
-  u64 at_;  // offsets in the file: the next record, and the end of the data
-  u64 end_;
-  std::vector<std::byte> window_;
-  u64 window_at_ = 0;
+  RecordReader decoder_{events_};
+  std::unique_ptr<RecordStream> stream_;
+  RawRecord raw_;
+  bool at_front_ = true;       // no record was returned yet; only in pipe mode
+  bool index_is_old_ = false;  // events_ have changed since decoder_ looked at them
+  bool fetched_ = false;       // raw_ holds a record that next() has not seen
+  u64 kept_bytes_ = 0;         // of records that stay in events_ and features_
+  std::string cut_short_;      // damage that is told when the records have ended
   Record record_;
-  std::map<u32, u64> passed_over_;
+  ReadingNotes notes_;
+  std::string damage_;
 };
 
 }  // namespace lastbranch::perfdata

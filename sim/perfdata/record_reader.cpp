@@ -70,28 +70,39 @@ void take_user_stack(ByteCursor& in, SampleRecord& sample) {
   sample.user_stack_dynamic_size = in.take<u64>("STACK_USER dynamic size");
 }
 
-}  // namespace
-
-std::string record_name(u32 type) {
-  switch (static_cast<RecordType>(type)) {
-    case RecordType::kMmap:
-      return "MMAP record";
-    case RecordType::kMmap2:
-      return "MMAP2 record";
-    case RecordType::kComm:
-      return "COMM record";
-    case RecordType::kFork:
-      return "FORK record";
-    case RecordType::kExit:
-      return "EXIT record";
-    case RecordType::kLost:
-      return "LOST record";
-    case RecordType::kSample:
-      return "SAMPLE record";
-    default:
-      return fmt::format("record of type {}", type);
+void take_mmap(ByteCursor& in, const RecordHeader& header, MmapRecord& map) {
+  map.pid = in.take<u32>("pid");
+  map.tid = in.take<u32>("tid");
+  map.addr = in.take<u64>("addr");
+  map.len = in.take<u64>("len");
+  map.pgoff = in.take<u64>("pgoff");
+  if (static_cast<RecordType>(header.type) == RecordType::kMmap2) {
+    if ((header.misc & kMiscMmapBuildId) != 0) {
+      const auto size = in.take<std::array<u8, 4>>("build-id size")[0];
+      const BuildId id{.bytes = in.take<std::array<u8, 20>>("build-id"), .size = size};
+      if (size > id.bytes.size()) in.fail("build-id size", "at most 20", fmt::to_string(size));
+      map.build_id = id;
+    } else {
+      map.major = in.take<u32>("maj");
+      map.minor = in.take<u32>("min");
+      map.inode = in.take<u64>("ino");
+      map.generation = in.take<u64>("ino_generation");
+    }
+    map.prot = in.take<u32>("prot");
+    map.flags = in.take<u32>("flags");
   }
+  map.filename = in.take_name(in.left(), "filename");
 }
+
+void take_task(ByteCursor& in, TaskRecord& task) {
+  task.pid = in.take<u32>("pid");
+  task.parent_pid = in.take<u32>("ppid");
+  task.tid = in.take<u32>("tid");
+  task.parent_tid = in.take<u32>("ptid");
+  task.time = in.take<u64>("time");
+}
+
+}  // namespace
 
 void SampleRecord::clear() {
   SampleRecord empty;
@@ -111,8 +122,9 @@ void SampleRecord::clear() {
   *this = std::move(empty);
 }
 
-RecordReader::RecordReader(std::string file, const std::vector<EventInfo>& events)
-    : file_(std::move(file)), events_(events) {
+void RecordReader::index_events(std::string_view file) {
+  event_of_id_.clear();
+  id_at_ = IdAt::kNone;
   for (std::size_t i = 0; i < events_.size(); ++i) {
     for (const u64 id : events_[i].ids) event_of_id_.emplace(id, i);
   }
@@ -132,24 +144,28 @@ RecordReader::RecordReader(std::string file, const std::vector<EventInfo>& event
     id_at_ = IdAt::kAfterAddr;
   } else if (!same(~u64{0})) {
     throw Error(
-        "{}: {} events: expected an id in their samples, found sample types that differ and have none", file_,
+        "{}: {} events: expected an id in their samples, found sample types that differ and have none", file,
         events_.size());
   }
 }
 
-void RecordReader::decode(u64 offset, RecordHeader header, std::span<const std::byte> body,
-                          Record& record) const {
-  record.offset = offset;
-  record.header = header;
-  const std::string name = record_name(header.type);
-  ByteCursor in(file_, offset + sizeof header, body, name);
-  const auto type = static_cast<RecordType>(header.type);
-  if (type == RecordType::kSample) {
+void RecordReader::decode(const RawRecord& raw, const Origin& origin, Record& record) const {
+  record.offset = raw.offset;
+  record.header = raw.header;
+  if (static_cast<RecordType>(raw.header.type) == RecordType::kSample) {
+    ByteCursor in(origin, raw.body, "SAMPLE record");
     if (!std::holds_alternative<SampleRecord>(record.body)) record.body.emplace<SampleRecord>();
     decode_sample(in, std::get<SampleRecord>(record.body));
     return;
   }
-  record.body.emplace<OtherRecord>();
+  const std::string name = record_name(raw.header.type);
+  ByteCursor in(origin, raw.body, name);
+  decode_other(raw, in, record);
+}
+
+void RecordReader::decode_other(const RawRecord& raw, ByteCursor& in, Record& record) const {
+  const RecordHeader header = raw.header;
+  const auto type = static_cast<RecordType>(header.type);
   switch (type) {
     case RecordType::kComm: {
       auto& comm = record.body.emplace<CommRecord>();
@@ -164,27 +180,7 @@ void RecordReader::decode(u64 offset, RecordHeader header, std::span<const std::
     case RecordType::kMmap2: {
       auto& map = record.body.emplace<MmapRecord>();
       map.sample_id = take_sample_id(in);
-      map.pid = in.take<u32>("pid");
-      map.tid = in.take<u32>("tid");
-      map.addr = in.take<u64>("addr");
-      map.len = in.take<u64>("len");
-      map.pgoff = in.take<u64>("pgoff");
-      if (type == RecordType::kMmap2) {
-        if ((header.misc & kMiscMmapBuildId) != 0) {
-          const auto size = in.take<std::array<u8, 4>>("build-id size")[0];
-          BuildId id{.bytes = in.take<std::array<u8, 20>>("build-id"), .size = size};
-          if (size > id.bytes.size()) in.fail("build-id size", "at most 20", fmt::to_string(size));
-          map.build_id = id;
-        } else {
-          map.major = in.take<u32>("maj");
-          map.minor = in.take<u32>("min");
-          map.inode = in.take<u64>("ino");
-          map.generation = in.take<u64>("ino_generation");
-        }
-        map.prot = in.take<u32>("prot");
-        map.flags = in.take<u32>("flags");
-      }
-      map.filename = in.take_name(in.left(), "filename");
+      take_mmap(in, header, map);
       return;
     }
     case RecordType::kFork:
@@ -192,21 +188,19 @@ void RecordReader::decode(u64 offset, RecordHeader header, std::span<const std::
       auto& task = record.body.emplace<TaskRecord>();
       task.sample_id = take_sample_id(in);
       task.exit = type == RecordType::kExit;
-      task.pid = in.take<u32>("pid");
-      task.parent_pid = in.take<u32>("ppid");
-      task.tid = in.take<u32>("tid");
-      task.parent_tid = in.take<u32>("ptid");
-      task.time = in.take<u64>("time");
+      take_task(in, task);
       return;
     }
-    case RecordType::kLost: {
+    case RecordType::kLost:
+    case RecordType::kLostSamples: {
       auto& lost = record.body.emplace<LostRecord>();
       lost.sample_id = take_sample_id(in);
-      lost.id = in.take<u64>("id");
+      if (type == RecordType::kLost) lost.id = in.take<u64>("id");
       lost.lost = in.take<u64>("lost");
       return;
     }
     default:
+      record.body.emplace<OtherRecord>();
       return;
   }
 }
@@ -221,11 +215,10 @@ std::size_t RecordReader::find_event(ByteCursor in) const {
   const u64 start = in.offset();
   const auto id = in.take<u64>("id");
   const auto found = event_of_id_.find(id);
-  if (found == event_of_id_.end()) {
-    damaged(file_, start, "SAMPLE record: id", fmt::format("one of {} known ids", event_of_id_.size()),
-            fmt::to_string(id));
-  }
-  return found->second;
+  if (found != event_of_id_.end()) return found->second;
+  // What perf makes up itself, for example from AUX data, it may leave without an id.
+  if (id == 0) return 0;
+  in.fail_at(start, "id", fmt::format("one of {} known ids", event_of_id_.size()), fmt::to_string(id));
 }
 
 void RecordReader::decode_sample(ByteCursor& in, SampleRecord& sample) const {
@@ -273,11 +266,21 @@ void RecordReader::decode_sample(ByteCursor& in, SampleRecord& sample) const {
   if (has(kSampleAux)) take_blob(in, in.take<u64>("AUX size"), sample.aux, "AUX size");
 }
 
+/// Where the events have an IDENTIFIER, it ends their trailers, so that it can be found before their shape is
+/// known.
+const Attr& RecordReader::attr_of_trailer(ByteCursor in) const {
+  const Attr& first = events_.front().attr;
+  if (id_at_ != IdAt::kFirst || (first.flags & kAttrSampleIdAll) == 0) return first;
+  const auto id = in.split_tail(sizeof(u64), "sample_id").take<u64>("sample_id identifier");
+  const auto found = event_of_id_.find(id);
+  return found == event_of_id_.end() ? first : events_[found->second].attr;
+}
+
 /// Cuts the trailer off, so that what is left of the record is its own fields.
 SampleId RecordReader::take_sample_id(ByteCursor& in) const {
   SampleId result;
   if (events_.empty()) return result;
-  const Attr& attr = events_.front().attr;
+  const Attr& attr = attr_of_trailer(in);
   ByteCursor tail = in.split_tail(sample_id_size(attr), "sample_id");
   const auto has = [&](u64 bit) {
     return (attr.flags & kAttrSampleIdAll) != 0 && (attr.sample_type & bit) != 0;
@@ -289,7 +292,10 @@ SampleId RecordReader::take_sample_id(ByteCursor& in) const {
   if (has(kSampleTime)) result.time = tail.take<u64>("sample_id time");
   if (has(kSampleId)) result.id = tail.take<u64>("sample_id id");
   if (has(kSampleStreamId)) result.stream_id = tail.take<u64>("sample_id stream_id");
-  if (has(kSampleCpu)) result.cpu = static_cast<u32>(tail.take<u64>("sample_id cpu"));
+  if (has(kSampleCpu)) {
+    result.cpu = tail.take<u32>("sample_id cpu");
+    tail.skip(4, "sample_id cpu");
+  }
   if (has(kSampleIdentifier)) result.id = tail.take<u64>("sample_id identifier");
   return result;
 }

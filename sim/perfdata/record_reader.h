@@ -8,6 +8,7 @@
 #include "sim/base/units.h"
 #include "sim/perfdata/byte_cursor.h"
 #include "sim/perfdata/format.h"
+#include "sim/perfdata/record_stream.h"
 #include "sim/perfdata/records.h"
 
 namespace lastbranch::perfdata {
@@ -21,29 +22,29 @@ struct EventInfo {
 
 class RecordReader {
  public:
-  /// `events` must outlive the reader; messages name `file`. Throws Error when the events have samples of
-  /// different shapes and no id that tells them apart.
-  RecordReader(std::string file, const std::vector<EventInfo>& events);
+  /// `events` must outlive the reader.
+  explicit RecordReader(const std::vector<EventInfo>& events) : events_(events) {}
 
-  /// Decodes the record whose header is `header` and whose body is `body`, at `offset` of the file. Throws
-  /// Error.
-  void decode(u64 offset, RecordHeader header, std::span<const std::byte> body, Record& record) const;
+  /// To be called when the events have changed; messages name `file`. Throws Error when the events have
+  /// samples of different shapes and no id that tells them apart.
+  void index_events(std::string_view file);
+
+  /// Decodes a record. Its body comes from `origin`. Throws Error.
+  void decode(const RawRecord& raw, const Origin& origin, Record& record) const;
 
  private:
   /// Where samples say which event they are of.
   enum class IdAt { kNone, kFirst, kAfterAddr };
 
+  void decode_other(const RawRecord& raw, ByteCursor& in, Record& record) const;
   void decode_sample(ByteCursor& in, SampleRecord& sample) const;
   [[nodiscard]] std::size_t find_event(ByteCursor in) const;
+  [[nodiscard]] const Attr& attr_of_trailer(ByteCursor in) const;
   [[nodiscard]] SampleId take_sample_id(ByteCursor& in) const;
 
-  std::string file_;
   const std::vector<EventInfo>& events_;
   std::unordered_map<u64, std::size_t> event_of_id_;
   IdAt id_at_ = IdAt::kNone;
 };
-
-/// "SAMPLE record", "record of type 71".
-[[nodiscard]] std::string record_name(u32 type);
 
 }  // namespace lastbranch::perfdata
