@@ -62,9 +62,10 @@ void append_brstack_entry(const BranchEntry& entry, std::string& text) {
   text += type_name(flags);
 }
 
-ScriptPrinter::ScriptPrinter(const Reader& reader, ScriptFields fields) : reader_(reader), fields_(fields) {
+ScriptPrinter::ScriptPrinter(const RecordSource& source, ScriptFields fields)
+    : source_(source), fields_(fields) {
   comms_.emplace(0, "swapper");
-  for (const EventInfo& event : reader.events()) {
+  for (const EventInfo& event : source.events()) {
     event_width_ = std::max(event_width_, event.name.size());
     for (u8 i = 0; i < static_cast<u8>(ScriptField::kCount); ++i) {
       const auto field = static_cast<ScriptField>(i);
@@ -110,7 +111,7 @@ void ScriptPrinter::print_sample(const SampleRecord& sample, std::string& text) 
   }
   if (fields_.has(ScriptField::kPeriod)) fmt::format_to(out, "{:10} ", sample.period);
   if (fields_.has(ScriptField::kEvent)) {
-    fmt::format_to(out, "{:>{}}: ", reader_.events()[sample.event].name, event_width_);
+    fmt::format_to(out, "{:>{}}: ", source_.events()[sample.event].name, event_width_);
   }
   if (fields_.has(ScriptField::kIp)) fmt::format_to(out, " {:16x}", sample.ip);
   if (fields_.has(ScriptField::kBrstack)) {
@@ -128,11 +129,12 @@ std::string ScriptPrinter::comm_of(u32 tid) const {
   return known != comms_.end() ? known->second : fmt::format(":{}", static_cast<i32>(tid));
 }
 
-void print_script(Reader& reader, ScriptFields fields, const std::function<void(std::string_view)>& sink) {
+void print_script(RecordSource& source, ScriptFields fields,
+                  const std::function<void(std::string_view)>& sink) {
   constexpr std::size_t kPiece = 64 * 1024;
-  ScriptPrinter printer(reader, fields);
+  ScriptPrinter printer(source, fields);
   std::string text;
-  while (const Record* record = reader.next()) {
+  while (const Record* record = source.next()) {
     printer.print(*record, text);
     if (text.size() < kPiece) continue;
     sink(text);

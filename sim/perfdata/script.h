@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "sim/base/units.h"
-#include "sim/perfdata/reader.h"
+#include "sim/perfdata/record_source.h"
 #include "sim/perfdata/script_fields.h"
 
 namespace lastbranch::perfdata {
@@ -16,8 +16,8 @@ namespace lastbranch::perfdata {
 /// The text of one record after the other; follows COMM and FORK records for the names of threads.
 class ScriptPrinter {
  public:
-  /// Throws Error when an event has samples without what a field needs. `reader` must outlive the printer.
-  ScriptPrinter(const Reader& reader, ScriptFields fields);
+  /// Throws Error when an event has samples without what a field needs. `source` must outlive the printer.
+  ScriptPrinter(const RecordSource& source, ScriptFields fields);
 
   /// Appends the line of a sample to `text`; nothing for other records.
   void print(const Record& record, std::string& text);
@@ -26,14 +26,15 @@ class ScriptPrinter {
   void print_sample(const SampleRecord& sample, std::string& text) const;
   [[nodiscard]] std::string comm_of(u32 tid) const;
 
-  const Reader& reader_;
+  const RecordSource& source_;
   ScriptFields fields_;
   std::size_t event_width_ = 0;
   std::unordered_map<u32, std::string> comms_;  // by tid
 };
 
-/// Prints all that `reader` still has, in pieces of about 64 KiB. Throws Error.
-void print_script(Reader& reader, ScriptFields fields, const std::function<void(std::string_view)>& sink);
+/// Prints all that `source` still has, in pieces of about 64 KiB. Throws Error.
+void print_script(RecordSource& source, ScriptFields fields,
+                  const std::function<void(std::string_view)>& sink);
 
 /// One entry as `brstack` prints it, without the blanks around: "0x40062f/0x4005b0/P/-/-/9/COND".
 void append_brstack_entry(const BranchEntry& entry, std::string& text);
