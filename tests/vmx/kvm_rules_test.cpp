@@ -158,6 +158,45 @@ const RuleCase kCases[] = {
        EXPECT_EQ(w.host.get_feature_msrs(entries), 1) << "345H is one, DEBUGCTL is none";
        EXPECT_EQ(entries[0].value, 0x2005u);
      }},
+    {"clamp-none",
+     [] {
+       World w(Kernel::kS8, {}, {.enable_pmu = false});
+       EXPECT_EQ(w.host.module.num_gp + w.host.module.num_fixed + w.host.module.gp_width, 0u);
+       EXPECT_EQ(w.host.supported_cpuid().leaf0a_eax, 0u);
+     }},
+    {"perfcap-no-pdcm-zero",
+     [] {
+       World w(Kernel::k7_3);
+       GuestCpuid cpuid = w.host.supported_cpuid();
+       cpuid.set_pdcm(false);
+       const auto vcpu = w.vm->create_vcpu(cpuid);
+       EXPECT_EQ(vcpu->set_msr(msr::kPerfCapabilities, 0), kOk);
+       EXPECT_EQ(vcpu->state.perf_capabilities, 0x2005u) << "not stored";
+       EXPECT_EQ(vcpu->rules().rules().back()->id, "verdict-owner") << "no matter what is advertised";
+     }},
+    {"vpmu-control-same",
+     [] {
+       for (const Kernel kernel : {Kernel::kS8, Kernel::k6_12_8}) {
+         World w(kernel);
+         w.vcpu().state.pmu.global_ctrl = 0x100001;  // legal for the CPUID that the guest had before
+         EXPECT_EQ(w.write(msr::kGlobalCtrl, 0x100001), kernel == Kernel::kS8);
+         EXPECT_FALSE(w.write(msr::kGlobalCtrl, 0x100002));
+       }
+     }},
+    {"vpmu-ovf-guest",
+     [] {
+       World w(Kernel::kS8);
+       EXPECT_TRUE(w.write(msr::kGlobalStatus, 7));
+       EXPECT_TRUE(w.guest_write(msr::kOvfCtrl, 5));
+       EXPECT_EQ(w.read(msr::kGlobalStatus), 2u);
+     }},
+    {"vpmu-ovf-host",
+     [] {
+       World w(Kernel::kS8);
+       EXPECT_TRUE(w.write(msr::kGlobalStatus, 7));
+       EXPECT_TRUE(w.write(msr::kOvfCtrl, 5));
+       EXPECT_EQ(w.read(msr::kGlobalStatus), 7u);
+     }},
     {"initial-caps-quirk-off",
      [] {
        World w(Kernel::k6_12_117);
@@ -253,7 +292,18 @@ const RuleCase kCases[] = {
            << "no masked events";
      }},
     {"filter-set", [] { EXPECT_EQ(World(Kernel::kS8).vm->set_event_filter({.events = {0xc4}}), 0); }},
-    {"count-absent", [] { EXPECT_FALSE(counter_counts(Counting(Kernel::kS8).op(), 9)); }},
+    {"count-absent",
+     [] {
+       for (const unsigned counters : {4u, 8u}) {
+         World w(Kernel::kS8);
+         GuestCpuid cpuid = w.host.supported_cpuid();
+         cpuid.set_pmu(2, counters, 3);
+         ASSERT_EQ(w.vcpu().set_cpuid(cpuid), 0);
+         w.vcpu().state.pmu.gp[5].select = 0x4300c4;
+         w.vcpu().state.pmu.global_ctrl = 0xff;
+         EXPECT_EQ(counter_counts(w.op(), 5), counters == 8);
+       }
+     }},
     {"count-disabled", [] { EXPECT_FALSE(counter_counts(Counting(Kernel::kS8, 0x0300c4).op(), 0)); }},
     {"count-global",
      [] {

@@ -41,6 +41,12 @@ void on_all_kernels(KernelSet passes, const std::function<void(Kernel, Findings&
   }
 }
 
+/// What KVM_SET_MSRS returns for one entry.
+int set_msrs_processed(World& w, u64 value) {
+  const MsrEntry entry{kCaps, value};
+  return w.vcpu().set_msrs({&entry, 1});
+}
+
 TEST(KvmSelftest, vmx_pmu_caps_test_of_6_1) {
   on_all_kernels(kAllKernels, [](Kernel kernel, Findings& f) {
     World w(kernel);
@@ -48,7 +54,7 @@ TEST(KvmSelftest, vmx_pmu_caps_test_of_6_1) {
     f.check(!w.guest_write(kCaps, 0x3f) && w.read(kCaps) == 0x2000, "the guest cannot change it");
     f.check(w.write(kCaps, 0) && w.read(kCaps) == 0, "0 is stored");
     for (u64 format = 1; format < 64; ++format)
-      f.check(w.write(kCaps, format) == (format == 5), fmt::format("format {}", format));
+      f.check(set_msrs_processed(w, format) == (format == 5 ? 1 : 0), fmt::format("format {}", format));
     f.check(w.read(kCaps) == 5, "the host's format is stored");
   });
 }
@@ -57,6 +63,8 @@ TEST(KvmSelftest, vmx_pmu_caps_test_guest_wrmsr_and_immutability_after_run) {
   on_all_kernels(kFrom612, [](Kernel kernel, Findings& f) {
     World w(kernel, pebs_host());
     const u64 all = w.capabilities();
+    MsrEntry feature{kCaps, 0};
+    f.check(w.host.get_feature_msrs({&feature, 1}) == 1 && feature.value == all, "the feature MSR");
     f.check((all & perfcap::kFwWrites) != 0 && w.write(kCaps, all), "all that is supported is stored");
     w.vcpu().enter();
     f.check(!w.guest_write(kCaps, all) && !w.guest_write(kCaps, 0), "guest writes fail");
@@ -148,14 +156,15 @@ void count_arch_events(World& w, Findings& f) {
   }
 }
 
-void check_gp_counters(World& w, unsigned n, Findings& f) {
+/// `base` is C1H, or 4C1H for the full-width aliases.
+void check_gp_counters(World& w, u32 base, unsigned n, Findings& f) {
   for (unsigned i = 0; i < 8; ++i) {
-    const u32 index = msr::kPmc0 + i;
-    const bool legacy = i >= n && i < 2;
-    f.check(w.guest_write(index, 0xffff) == (i < n || legacy), fmt::format("WRMSR of counter {}", i));
+    const u32 index = base + i;
+    const bool legacy = base == msr::kPmc0 && i >= n && i < 2;
+    f.check(w.guest_write(index, 0xffff) == (i < n || legacy), fmt::format("WRMSR of {:#x}", index));
     const GuestAnswer read = w.vcpu().guest_rdmsr(index);
     f.check(read.gp != (i < n || legacy) && read.value == (i < n ? 0xffff : 0),
-            fmt::format("RDMSR of counter {}", i));
+            fmt::format("RDMSR of {:#x}", index));
     const GuestAnswer rdpmc = w.vcpu().rdpmc(i);
     f.check(rdpmc.gp == (i >= n) && rdpmc.value == (i < n ? 0xffff : 0),
             fmt::format("RDPMC of counter {}", i));
@@ -163,36 +172,54 @@ void check_gp_counters(World& w, unsigned n, Findings& f) {
   }
 }
 
-void check_fixed_counters(World& w, unsigned version, Findings& f) {
-  const unsigned n = version >= 2 ? 3 : 0;
+void check_fixed_counters(World& w, bool global, unsigned n, Findings& f) {
   for (unsigned i = 0; i < 3; ++i) {
     f.check(w.guest_write(msr::kFixed0 + i, 0xffff) == (i < n), fmt::format("fixed counter {}", i));
-    f.check(w.vcpu().rdpmc(0x40000000 | i).gp == (i >= n), fmt::format("RDPMC of fixed counter {}", i));
+    const GuestAnswer read = w.vcpu().guest_rdmsr(msr::kFixed0 + i);
+    f.check(read.gp == (i >= n) && read.value == (i < n ? 0xffff : 0), fmt::format("RDMSR of fixed {}", i));
+    const GuestAnswer rdpmc = w.vcpu().rdpmc(0x40000000 | i);
+    f.check(rdpmc.gp == (i >= n) && rdpmc.value == (i < n ? 0xffff : 0), fmt::format("RDPMC of fixed {}", i));
     f.check(w.guest_write(msr::kFixedCtrCtrl, u64{3} << 4 * i) == (i < n),
             fmt::format("FIXED_CTR_CTRL {}", i));
     f.check(w.guest_write(msr::kGlobalCtrl, u64{1} << (32 + i)) == (i < n), fmt::format("GLOBAL_CTRL {}", i));
   }
+  for (const u32 index : {msr::kFixedCtrCtrl, msr::kGlobalCtrl})
+    f.check(w.guest_write(index, 0) == global, fmt::format("{:#x} takes 0", index));
+}
+
+/// What a guest may be: the PMU's version, its counters, its capabilities, the events it lacks.
+struct GuestPmu {
+  unsigned version, gp, fixed;
+  u64 caps;
+  u32 unavailable;
+};
+
+void check_guest_pmu(Kernel kernel, const GuestPmu& pmu, Findings& f) {
+  World w(kernel);
+  GuestCpuid cpuid = w.host.supported_cpuid();
+  cpuid.set_pmu(pmu.version, pmu.gp, pmu.fixed);
+  cpuid.leaf0a_ebx = pmu.unavailable;
+  w.vcpu().set_cpuid(cpuid);
+  const bool any = pmu.version != 0, global = pmu.version > 1;
+  if (any) f.check(w.write(kCaps, pmu.caps), "PERF_CAPABILITIES");
+  const unsigned gp = any ? pmu.gp : 0;
+  if (global) f.check(w.read(msr::kGlobalCtrl) == (u64{1} << gp) - 1, "GLOBAL_CTRL after RESET");
+  check_gp_counters(w, msr::kPmc0, gp, f);
+  const bool full_width = any && pmu.caps == perfcap::kFwWrites;
+  for (unsigned i = 0; i < 8; ++i)
+    f.check(w.guest_write(msr::kFullPmc0 + i, 0) == (full_width && i < gp), fmt::format("full width {}", i));
+  if (full_width) check_gp_counters(w, msr::kFullPmc0, gp, f);
+  check_fixed_counters(w, global, global ? pmu.fixed : 0, f);
+  if (gp != 0) count_arch_events(w, f);
 }
 
 TEST(KvmSelftest, pmu_counters_test) {
   on_all_kernels(kFrom612, [](Kernel kernel, Findings& f) {
-    for (unsigned version = 0; version <= 5; ++version) {
-      for (const u64 caps : {u64{0}, perfcap::kFwWrites}) {
-        for (const u32 unavailable : {0u, 0x7fu}) {
-          World w(kernel);
-          GuestCpuid cpuid = w.host.supported_cpuid();
-          cpuid.set_pmu(version, 8, 3);
-          cpuid.leaf0a_ebx = unavailable;
-          w.vcpu().set_cpuid(cpuid);
-          if (version != 0) f.check(w.write(kCaps, caps), "PERF_CAPABILITIES");
-          const unsigned n = version != 0 ? 8 : 0;
-          if (version > 1) f.check(w.read(msr::kGlobalCtrl) == 0xff, "GLOBAL_CTRL after RESET");
-          check_gp_counters(w, n, f);
-          check_fixed_counters(w, version, f);
-          if (version != 0) count_arch_events(w, f);
-        }
-      }
-    }
+    for (unsigned version = 0; version <= 5; ++version)
+      for (unsigned counters = 0; counters <= 8; ++counters)
+        for (const u64 caps : {u64{0}, perfcap::kFwWrites})
+          for (const u32 unavailable : {0u, 0x7fu})
+            check_guest_pmu(kernel, {version, counters, std::min(counters, 3u), caps, unavailable}, f);
   });
 }
 
@@ -200,7 +227,7 @@ TEST(KvmSelftest, pmu_counters_test_first_finding_on_6_1_is_what_the_specificati
   World w(Kernel::kS8);
   EXPECT_EQ(w.read(msr::kGlobalCtrl), 0u) << "0 at creation";
   Findings f;
-  check_gp_counters(w, 8, f);
+  check_gp_counters(w, msr::kPmc0, 8, f);
   EXPECT_EQ(f.wrong(),
             std::vector<std::string>({"RDPMC of counter 0 with bit 31", "RDPMC of counter 1 with bit 31",
                                       "RDPMC of counter 2 with bit 31", "RDPMC of counter 3 with bit 31",
@@ -228,9 +255,12 @@ TEST(KvmSelftest, pmu_event_filter_test) {
       f.check(b == (branches ? 42 : 0), fmt::format("{}: {} branches", what, b));
       f.check((i > 0) == branches, fmt::format("{}: {} instructions", what, i));
     };
-    for (const u32 index : {msr::kGlobalCtrl, msr::kEvtsel0, msr::kPmc0}) {
-      f.check(w.guest_write(index, 1) && w.vcpu().guest_rdmsr(index).value == 1, "the guest can flip bits");
-      f.check(w.guest_write(index, 0) && w.vcpu().guest_rdmsr(index).value == 0, "and flip them back");
+    for (const auto& [index, bits] :
+         {std::pair<u32, u64>{msr::kGlobalCtrl, 1}, {msr::kEvtsel0, 0xffff}, {msr::kPmc0, 0xffff}}) {
+      const u64 old = w.vcpu().guest_rdmsr(index).value;
+      f.check(w.guest_write(index, old ^ bits) && w.vcpu().guest_rdmsr(index).value == (old ^ bits),
+              fmt::format("the guest can flip bits of {:#x}", index));
+      f.check(w.guest_write(index, old) && w.vcpu().guest_rdmsr(index).value == old, "and flip them back");
     }
     f.check(run_filtered(w, f) == std::pair<u64, u64>{42, 200}, "without a filter");
     sees({.action = EventFilter::kAllow, .events = {0xc4, 0xc0}}, true, "allowed");
@@ -244,6 +274,29 @@ TEST(KvmSelftest, pmu_event_filter_test) {
     f.check(w.vm->set_event_filter(many) == -kE2big, "too many events");
     f.check(w.vm->set_event_filter({.fixed_counter_bitmap = 0xffffffff}) == 0,
             "a bitmap beyond the counters");
+  });
+}
+
+/// Whatever the events of a filter are, its bitmap decides for the fixed counters.
+TEST(KvmSelftest, pmu_event_filter_test_fixed_counters) {
+  on_all_kernels(kAllKernels, [](Kernel kernel, Findings& f) {
+    for (unsigned counter = 0; counter < 3; ++counter) {
+      for (const u32 action : {EventFilter::kAllow, EventFilter::kDeny}) {
+        for (u32 bitmap = 0; bitmap < 16; ++bitmap) {
+          World w(kernel);
+          f.check(w.vm->set_event_filter(
+                      {.action = action, .fixed_counter_bitmap = bitmap, .events = {0xc0, 0x3c, 0x300}}) == 0,
+                  "taken, also for counters that are not there");
+          f.check(w.guest_write(msr::kFixedCtrCtrl, u64{3} << 4 * counter), "enabled");
+          f.check(w.guest_write(msr::kGlobalCtrl, u64{1} << (32 + counter)), "globally");
+          constexpr std::pair<u8, u8> kEvents[] = {{0xc0, 0}, {0x3c, 0}, {0, 3}};
+          w.vcpu().count(kEvents[counter].first, kEvents[counter].second, 100);
+          const bool counts = ((bitmap >> counter & 1) != 0) == (action == EventFilter::kAllow);
+          f.check(w.vcpu().guest_rdmsr(msr::kFixed0 + counter).value == (counts ? 100 : 0),
+                  fmt::format("fixed counter {} with action {} and bitmap {:#x}", counter, action, bitmap));
+        }
+      }
+    }
   });
 }
 

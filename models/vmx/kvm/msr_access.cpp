@@ -66,7 +66,7 @@ constexpr Rule kOwnerRules[] = {
     {"msr-saved-read", "user space reads 0 from PEBS and DS registers that the guest has not", "6.3, 7",
      ~kLate, [](const Op& op) { return saved_as_zero(op) && !op.guest() && !op.write; }, zero},
     {"msr-saved-write", "user space writes 0 to PEBS and DS registers that the guest has not", "6.3, 7",
-     ~kLate, [](const Op& op) { return saved_as_zero(op) && !op.guest() && op.data == 0; }, zero},
+     ~kLate, [](const Op& op) { return saved_as_zero(op) && !op.guest() && op.write && op.data == 0; }, zero},
     {"msr-saved-fail", "PEBS and DS registers that the guest has not", "6.3, 7", ~kLate, saved_as_zero,
      [](Op&) -> int { return kInvalid; }},
     {"msr-unknown", "no register that KVM knows for this vCPU", "7", kAllKernels, always, unsupported},
