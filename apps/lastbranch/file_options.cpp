@@ -1,8 +1,12 @@
 #include "apps/lastbranch/file_options.h"
 
+#include <utility>
+
 #include <boost/program_options/value_semantic.hpp>
 
+#include "apps/lastbranch/command.h"
 #include "sim/base/error.h"
+#include "sim/perfdata/time_order.h"
 
 namespace lastbranch::cli {
 
@@ -13,8 +17,10 @@ void add_help_option(po::options_description& options) {
 }
 
 void add_file_options(po::options_description& options) {
-  options.add_options()                                                                               //
-      ("input,i", po::value<std::string>()->value_name("FILE"), "file to read (default: perf.data)")  //
+  options.add_options()  //
+      ("input,i", po::value<std::string>()->value_name("FILE"),
+       "capture to read: perf.data or text of perf script; - for standard input (default: perf.data)")  //
+      ("keep-going", "of a damaged file, give what comes before the damage")                            //
       ("output,o", po::value<std::string>()->value_name("FILE"), "write here, not to standard output");
   add_help_option(options);
 }
@@ -37,6 +43,20 @@ FileCommand::FileCommand(const Syntax& syntax, const std::vector<std::string>& a
   if (!help_shown_ && !arguments_.words().empty()) {
     throw Error("{}: expected options only, found '{}'", syntax.command, arguments_.words().front());
   }
+}
+
+std::unique_ptr<perfdata::RecordSource> FileCommand::open_capture() const {
+  using perfdata::SourceKind;
+  auto source = perfdata::open_source(input(), {.keep_going = arguments_.has("keep-going")});
+  const bool text = source->kind() != SourceKind::kPerfData && source->kind() != SourceKind::kPerfDataPipe;
+  return text ? std::move(source) : perfdata::in_time_order(std::move(source));
+}
+
+int tell_of(const perfdata::RecordSource& source) {
+  for (const std::string& line : source.notes()) complain(line);
+  if (source.damage().empty()) return kSuccess;
+  complain(source.damage());
+  return kBadInput;
 }
 
 }  // namespace lastbranch::cli

@@ -1,18 +1,19 @@
 #pragma once
-/// What the commands that read a perf.data file have in common.
+/// What the commands that read a capture have in common.
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "apps/lastbranch/arguments.h"
 #include "apps/lastbranch/output.h"
+#include "sim/perfdata/record_source.h"
 
 namespace lastbranch::cli {
 
 /// What is read and written without -i and -o.
 inline constexpr std::string_view kDefaultDataFile = "perf.data";
 
-/// --input, --output, --help.
+/// --input, --output, --keep-going, --help.
 void add_file_options(boost::program_options::options_description& options);
 /// --help alone.
 void add_help_option(boost::program_options::options_description& options);
@@ -32,10 +33,16 @@ class FileCommand {
   [[nodiscard]] const Arguments& arguments() const { return arguments_; }
   [[nodiscard]] std::string input() const { return arguments_.text_or("input", kDefaultDataFile); }
   [[nodiscard]] std::unique_ptr<Output> open_output() const { return output_or_stdout(arguments_); }
+  /// The capture of --input, whatever its form; its records come in the order of their times. Throws Error.
+  [[nodiscard]] std::unique_ptr<perfdata::RecordSource> open_capture() const;
 
  private:
   Arguments arguments_;
   bool help_shown_;
 };
+
+/// Tells on standard error what `source` passed over and what damage ended it. Returns the exit status:
+/// kBadInput for damage.
+[[nodiscard]] int tell_of(const perfdata::RecordSource& source);
 
 }  // namespace lastbranch::cli

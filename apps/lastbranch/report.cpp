@@ -1,6 +1,7 @@
-// lastbranch report: which branches of a perf.data file were taken most. perf report shows the rest.
+// lastbranch report: which branches of a capture were taken most. perf report shows the rest.
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -12,7 +13,7 @@
 #include "apps/lastbranch/file_options.h"
 #include "apps/lastbranch/symbolizer.h"
 #include "sim/base/error.h"
-#include "sim/perfdata/reader.h"
+#include "sim/perfdata/build_id.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -30,14 +31,22 @@ class Summary {
  public:
   void add(const perfdata::Record& record) {
     if (const auto* mapping = std::get_if<perfdata::MmapRecord>(&record.body)) {
-      symbolizer_.add({mapping->addr, mapping->len, mapping->pgoff, mapping->filename});
+      symbolizer_.add({.address = mapping->addr,
+                       .length = mapping->len,
+                       .pgoff = mapping->pgoff,
+                       .file = mapping->filename,
+                       .replaced = is_replaced(*mapping)});
     } else if (const auto* sample = std::get_if<perfdata::SampleRecord>(&record.body)) {
-      ++samples_;
+      samples_ += sample->repeat;
       for (const perfdata::BranchEntry& b : sample->branches) {
         Count& count = counts_[{b.from, b.to}];
-        ++count.taken;
-        if (perfdata::BranchFlags::unpack(b.flags).mispredicted) ++count.mispredicted;
+        count.taken += sample->repeat;
+        if (perfdata::BranchFlags::unpack(b.flags).mispredicted) count.mispredicted += sample->repeat;
       }
+    } else if (const auto* edge = std::get_if<perfdata::EdgeRecord>(&record.body)) {
+      Count& count = counts_[{edge->from, edge->to}];
+      count.taken += edge->count;
+      count.mispredicted += edge->mispredicted;
     }
   }
 
@@ -67,7 +76,16 @@ class Summary {
     return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
   }
 
+  /// This host's file of that name is another build.
+  bool is_replaced(const perfdata::MmapRecord& mapping) {
+    if (!mapping.build_id) return false;
+    const auto [at, is_new] = build_ids_.try_emplace(mapping.filename);
+    if (is_new) at->second = perfdata::read_build_id(mapping.filename);
+    return at->second && *at->second != *mapping.build_id;
+  }
+
   u64 samples_ = 0;
+  std::map<std::string, std::optional<perfdata::BuildId>> build_ids_;  // of files of this host
   std::map<std::pair<u64, u64>, Count> counts_;
   Symbolizer symbolizer_;
 };
@@ -75,7 +93,7 @@ class Summary {
 Syntax report_syntax() {
   Syntax syntax{.command = "report",
                 .usage = "[options]",
-                .summary = "Prints the branches that a perf.data file recorded most often."};
+                .summary = "Prints the branches that a capture recorded most often."};
   add_file_options(syntax.options);
   syntax.options.add_options()("rows,n", po::value<std::string>()->value_name("N"),
                                fmt::format("how many branches (default: {})", kDefaultRows).c_str());
@@ -88,13 +106,13 @@ int report_command(const std::vector<std::string>& arguments) {
   const FileCommand command(report_syntax(), arguments);
   if (command.help_shown()) return kSuccess;
   const u64 rows = command.arguments().has("rows") ? command.arguments().number("rows", 1) : kDefaultRows;
-  perfdata::Reader reader(command.input());
+  const auto source = command.open_capture();
   const auto out = command.open_output();
   Summary summary;
-  while (const perfdata::Record* record = reader.next()) summary.add(*record);
+  while (const perfdata::Record* record = source->next()) summary.add(*record);
   summary.print(*out, rows);
   out->finish();
-  return kSuccess;
+  return tell_of(*source);
 }
 
 }  // namespace lastbranch::cli

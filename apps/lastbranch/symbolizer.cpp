@@ -32,7 +32,9 @@ const Symbolizer::File& Symbolizer::file(const std::string& path) {
 std::string Symbolizer::describe(u64 address) {
   const CodeRange* range = range_of(address);
   if (range == nullptr) return "[unknown]";
-  return describe(range->file, address - range->address + range->pgoff);
+  const u64 offset = address - range->address + range->pgoff;
+  if (!range->replaced) return describe(range->file, offset);
+  return fmt::format("{:#x} ({})", offset, range->file.substr(range->file.rfind('/') + 1));
 }
 
 std::string Symbolizer::describe(const std::string& path, u64 offset) {

@@ -16,8 +16,9 @@ namespace lastbranch::cli {
 struct CodeRange {
   u64 address = 0;
   u64 length = 0;
-  u64 pgoff = 0;     ///< offset of `address` in the file
-  std::string file;  ///< on the host; or "//anon", "[heap]", ...
+  u64 pgoff = 0;          ///< offset of `address` in the file
+  std::string file;       ///< on the host; or "//anon", "[heap]", ...
+  bool replaced = false;  ///< the host's file of that name is not the one that was mapped
 };
 
 class Symbolizer {

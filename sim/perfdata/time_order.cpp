@@ -10,7 +10,7 @@
 namespace lastbranch::perfdata {
 namespace {
 
-constexpr u64 kBytesMax = u64{1} << 28;
+constexpr u64 kBytesMax = u64{1} << 26;
 
 /// 0: none.
 u64 time_of(const Record& record) {

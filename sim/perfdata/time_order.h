@@ -8,7 +8,7 @@
 
 namespace lastbranch::perfdata {
 
-/// Records without a time pass at once. Between rounds records wait in memory, up to 256 MiB; past that the
+/// Records without a time pass at once. Between rounds records wait in memory, up to 64 MiB; past that the
 /// oldest go on, and notes() counts records that came too late for that. next() does not throw damage away:
 /// what was read before it comes first.
 [[nodiscard]] std::unique_ptr<RecordSource> in_time_order(std::unique_ptr<RecordSource> source);
