@@ -333,8 +333,10 @@ KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::
   }
   answer.rules = vcpu->trace();
   if (operation.kind == KvmOperation::kWrite)
-    for (const kvm::Offence& offence : kvm::offences(vcpu->last(), operation.value, got.code))
-      answer.not_taken.push_back(offence.words());
+    for (const kvm::Offence& offence : kvm::offences(vcpu->last(), operation.value, got.code)) {
+      answer.not_taken.push_back(offence.summary());
+      for (const std::string& rule : offence.rule_words()) answer.not_taken.push_back("  " + rule);
+    }
   answer.outcome = code_words(operation, got.code);
   const bool reads = operation.kind == KvmOperation::kRead || operation.kind == KvmOperation::kRdpmc;
   if (reads && got.code == kvm::kOk) answer.outcome += fmt::format(", {:#x}", got.value);

@@ -115,7 +115,11 @@ const RuleCase kCases[] = {
     {"probe-bare-metal", [] { EXPECT_EQ(probe({msr::kLbrTos}, false).nr, 32u); }},
     {"probe-tos", [] { EXPECT_EQ(probe({msr::kLbrTos}).nr, 0u); }},
     {"probe-stack", [] { EXPECT_EQ(probe({0x6df}).nr, 0u); }},
-    {"probe-passes", [] { EXPECT_EQ(probe({}).nr, 32u); }},
+    {"probe-passes",
+     [] {
+       EXPECT_EQ(probe({}).nr, 32u);
+       EXPECT_TRUE(probe({}).has_select);
+     }},
     {"probe-select",
      [] {
        const PerfLbr lbr = probe({msr::kLbrSelect});

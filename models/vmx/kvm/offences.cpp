@@ -62,23 +62,27 @@ std::string_view yes_no(bool yes) {
 const Rule& pmu_rule(const Op& op) {
   return decider("the refresh's vPMU", op);
 }
+using Rules = std::vector<const Rule*>;
+
 /// Why a vCPU has LBRs, or none: its present state decides, not a refresh.
-std::string lbr_facts(const Op& op) {
+std::string lbr_facts(const Op& op, Rules& rules) {
   if (vlbr_enabled(op)) return fmt::format("the vCPU has {} LBR records", op.vcpu.lbr.nr);
-  const Rule& why = decider("vLBR enablement", op);
-  std::string text = fmt::format("the vCPU has no LBRs ({})", words_of(why));
-  if (op.vcpu.pmu.version == 0) text += fmt::format(" ({})", words_of(pmu_rule(op)));
-  return text;
+  rules.push_back(&decider("vLBR enablement", op));
+  if (op.vcpu.pmu.version == 0) rules.push_back(&pmu_rule(op));
+  return "the vCPU has no LBRs";
 }
-/// What KVM supports, with the rows that made its fields.
-std::string caps_facts(Op& op) {
+/// What KVM supports, and the rows that made its fields that `bits` are about.
+std::string caps_facts(Op& op, u64 bits, Rules& rules) {
   Trace trace;
   op.trace = &trace;
   static_cast<void>(compute_supported_caps(op));
   op.trace = nullptr;
-  std::string text = fmt::format("KVM supports {:#x}", supported_caps(op));
-  for (const std::string& line : trace.words()) text += fmt::format(" ({})", line);
-  return text;
+  for (const Rule* rule : trace.rules()) {
+    const bool format = rule->id.starts_with("caps-fmt"), pebs = rule->id.starts_with("caps-pebs");
+    if (format ? (bits & perfcap::kLbrFmt) != 0 : !pebs || (bits & perfcap::pebs_mask(op.host.kernel)) != 0)
+      rules.push_back(rule);
+  }
+  return fmt::format("KVM supports {:#x}", supported_caps(op));
 }
 
 class Finder {
@@ -101,19 +105,20 @@ class Finder {
   }
 
  private:
-  void add(u64 bits, std::string why, std::vector<const Rule*> rules) {
+  void add(u64 bits, std::string why, Rules rules) {
     found_.push_back({bits, bit_names(asked_.msr, bits), std::move(why), std::move(rules)});
   }
   [[nodiscard]] Kernel kernel() const { return asked_.host.kernel; }
 
   void debugctl_bits();
-  void debugctl_group(u64 bits, const std::string& why, const Rule* legal_by);
-  std::string debugctl_facts(u64 bits);
+  void debugctl_group(u64 bits, const std::string& why, const Rules& legal_by);
+  std::string debugctl_facts(u64 bits, Rules& rules);
   void capabilities();
   void lbr_register();
   void vpmu_register();
   void reserved_bits(const Rule& refusing, u64 bits);
-  std::string counter_facts() const;
+  [[nodiscard]] std::string counter_facts() const;
+  [[nodiscard]] std::string mask_facts(std::string_view id) const;
   void absent();
 
   const Op& asked_;
@@ -138,7 +143,7 @@ const Rule* drop_rule(Kernel kernel) {
   return &*std::ranges::find_if(rules, [&](const Rule& r) { return r.kernels.contains(kernel); });
 }
 
-std::string Finder::debugctl_facts(u64 bits) {
+std::string Finder::debugctl_facts(u64 bits, Rules& rules) {
   Op& op = trial_.op;
   const bool ask_guest = op.guest() || !with_patch(4).contains(kernel());
   const auto both = [&](std::string_view what, bool host, bool guest) {
@@ -150,17 +155,18 @@ std::string Finder::debugctl_facts(u64 bits) {
     return both("bus-lock detection", op.host.bus_lock_detect, cpuid.bus_lock_detect());
   if ((bits & debugctl::kRtmDebug) != 0) return both("RTM", op.host.rtm, cpuid.rtm());
   if ((bits & (debugctl::kLbr | debugctl::kFreezeLbrsOnPmi)) == 0) return {};
-  return caps_facts(op) + (ask_guest ? "; " + lbr_facts(op) : "");
+  std::string text = caps_facts(op, perfcap::kLbrFmt, rules);
+  return ask_guest ? text + "; " + lbr_facts(op, rules) : text;
 }
 
 /// Some of the bits may be dropped while others make the write fail.
-void Finder::debugctl_group(u64 bits, const std::string& why, const Rule* legal_by) {
+void Finder::debugctl_group(u64 bits, const std::string& why, const Rules& legal_by) {
   const Rule& refused = row("legality of a DEBUGCTL value", "debugctl-invalid");
   for (const auto& [part, by] :
        {std::pair{bits & kDropped, drop_rule(kernel())}, std::pair{bits & ~kDropped, &refused}}) {
     if (part == 0) continue;
-    std::vector<const Rule*> rules{by};
-    if (legal_by != nullptr) rules.push_back(legal_by);
+    Rules rules{by};
+    rules.insert(rules.end(), legal_by.begin(), legal_by.end());
     add(part, (by == &refused ? "refused, and the write with it: " : "dropped and logged: ") + why,
         std::move(rules));
   }
@@ -178,16 +184,15 @@ void Finder::debugctl_bits() {
     const u64 bits = left & legal_part(rule, asked_);
     if (bits == 0 || other_side) return;
     left &= ~bits;
-    if (of_this_kernel) {
-      debugctl_group(bits, "its rule does not hold: " + debugctl_facts(bits), &rule);
-    } else {
-      debugctl_group(
-          bits, fmt::format("no rule of this kernel makes it legal; {} only", describe(rule.kernels)), &rule);
-    }
+    Rules legal_by{&rule};
+    const std::string why = of_this_kernel ? "its rule does not hold: " + debugctl_facts(bits, legal_by)
+                                           : fmt::format("no rule of this kernel makes it legal; {} only",
+                                                         describe(rule.kernels));
+    debugctl_group(bits, why, legal_by);
   };
   for (const Rule& rule : rules) group(true, rule);
   for (const Rule& rule : rules) group(false, rule);
-  if (left != 0) debugctl_group(left, "no kernel's rules make it legal", nullptr);
+  if (left != 0) debugctl_group(left, "no kernel's rules make it legal", {});
   if (drops_both && (data_ & supported & kDropped) != 0)
     add(data_ & supported & kDropped, "legal, yet taken out with the bit that is not", {drop_rule(kernel())});
 }
@@ -196,7 +201,7 @@ void Finder::debugctl_bits() {
 struct CapabilityReason {
   std::string_view id;
   u64 (*bits)(const Op& op);
-  std::string (*facts)(Op& op);
+  std::string (*facts)(Op& op, u64 bits, Rules& rules);
 };
 std::string model_facts(const Op& op) {
   return fmt::format("the guest's model is {:#x}, the host's {:#x}", cpu_model(op.vcpu.cpuid.leaf1_eax),
@@ -208,25 +213,30 @@ u64 pebs_difference(const Op& op) {
 
 constexpr CapabilityReason kCapabilityReasons[] = {
     {"perfcap-frozen", [](const Op& op) { return op.data ^ op.value; },
-     [](Op& op) { return fmt::format("the vCPU has run with {:#x}", op.value); }},
-    {"perfcap-no-pmu", [](const Op&) { return u64{0}; }, [](Op& op) { return words_of(pmu_rule(op)); }},
+     [](Op& op, u64, Rules&) { return fmt::format("the vCPU has run with {:#x}", op.value); }},
+    {"perfcap-no-pmu", [](const Op&) { return u64{0}; },
+     [](Op& op, u64, Rules& rules) {
+       rules.push_back(&pmu_rule(op));
+       return std::string("the guest has no PMU");
+     }},
     {"perfcap-fmt-differs", [](const Op& op) { return op.data & perfcap::kLbrFmt; },
-     [](Op& op) { return fmt::format("LBR format {}; ", op.data & perfcap::kLbrFmt) + caps_facts(op); }},
+     [](Op& op, u64 bits, Rules& rules) {
+       return fmt::format("LBR format {}; ", bits) + caps_facts(op, bits, rules);
+     }},
     {"perfcap-fmt-model", [](const Op& op) { return op.data & perfcap::kLbrFmt; },
-     [](Op& op) { return model_facts(op); }},
+     [](Op& op, u64, Rules&) { return model_facts(op); }},
     {"perfcap-pebs-differs", pebs_difference,
-     [](Op& op) {
+     [](Op& op, u64 bits, Rules& rules) {
        return fmt::format("these PEBS bits differ from the supported ones, {:#x}; ",
                           op.supported & perfcap::pebs_mask(op.host.kernel)) +
-              caps_facts(op);
+              caps_facts(op, bits, rules);
      }},
     {"perfcap-pebs-cpuid", [](const Op& op) { return op.data & perfcap::kPebsFormat; },
-     [](Op& op) {
+     [](Op& op, u64, Rules&) {
        return fmt::format("the guest's CPUID has DS: {}, DTES64: {}; {}", yes_no(op.vcpu.cpuid.ds()),
                           yes_no(op.vcpu.cpuid.dtes64()), model_facts(op));
      }},
-    {"perfcap-unsupported-bits", [](const Op& op) { return op.data & ~op.supported; },
-     [](Op& op) { return caps_facts(op); }},
+    {"perfcap-unsupported-bits", [](const Op& op) { return op.data & ~op.supported; }, caps_facts},
 };
 
 void Finder::capabilities() {
@@ -239,11 +249,14 @@ void Finder::capabilities() {
     outcome.op.supported = op.supported;
     if (rule.then(outcome.op) == kOk) break;
     const auto* const reason = std::ranges::find(kCapabilityReasons, rule.id, &CapabilityReason::id);
+    Rules rules{&rule};
     if (reason == std::end(kCapabilityReasons)) {
-      add(0, "the write as a whole", {&rule});
-    } else {
-      add(reason->bits(op), reason->facts(op), {&rule});
+      add(0, "the write as a whole", std::move(rules));
+      continue;
     }
+    const u64 bits = reason->bits(op);
+    std::string why = reason->facts(op, bits, rules);
+    add(bits, std::move(why), std::move(rules));
   }
 }
 
@@ -305,6 +318,18 @@ std::string Finder::counter_facts() const {
                      std::popcount(pmu.fixed_bitmask));
 }
 
+/// What a row of the reserved masks looks at.
+std::string Finder::mask_facts(std::string_view id) const {
+  const Op& op = trial_.op;
+  if (id == "mask-tsx")
+    return fmt::format("the host has HLE or RTM: {}; the guest's CPUID.7 EBX is {:#x}",
+                       yes_no(op.host.hle || op.host.rtm), op.vcpu.cpuid.leaf7_ebx);
+  if (id.starts_with("mask-pebs"))
+    return fmt::format("the capabilities that the guest can see are {:#x}", effective_caps(op));
+  if (id == "mask-global-status-pt") return "PT is not in host-guest mode";
+  return counter_facts();
+}
+
 /// Reserved bits: by the rows that would free them and do not hold; the rest no row frees.
 void Finder::reserved_bits(const Rule& refusing, u64 bits) {
   u64 left = bits;
@@ -313,10 +338,11 @@ void Finder::reserved_bits(const Rule& refusing, u64 bits) {
     const u64 freed = left & freed_by(rule, asked_);
     if (freed == 0) continue;
     left &= ~freed;
-    add(freed, "reserved, as the rule that frees it does not hold; " + counter_facts(), {&refusing, &rule});
+    add(freed, "reserved, as the rule that frees it does not hold: " + mask_facts(rule.id),
+        {&refusing, &rule});
   }
   if (left == 0) return;
-  std::vector<const Rule*> rules{&refusing};
+  Rules rules{&refusing};
   for (const Rule& rule : table("reserved masks").rules)
     if (holds(rule, trial_.op) && freed_by(rule, asked_) != 0) rules.push_back(&rule);
   const bool counters = asked_.msr >= msr::kFixedCtrCtrl && asked_.msr <= msr::kPebsEnable;
@@ -346,21 +372,32 @@ void Finder::absent() {
   const bool lbr = asked_.msr == msr::kLbrSelect || asked_.msr == msr::kLbrTos ||
                    (asked_.msr >= asked_.host.perf.from && asked_.msr - asked_.host.perf.from < 32) ||
                    (asked_.msr >= asked_.host.perf.to && asked_.msr - asked_.host.perf.to < 32);
+  const std::string not_there = "the register is not there: ";
+  Rules rules{&decider(lbr ? "LBR registers" : "the vPMU's registers", trial_.op)};
   if (lbr) {
-    add(0, "the register is not there: " + lbr_facts(asked_), {&decider("LBR registers", trial_.op)});
+    const std::string facts = lbr_facts(asked_, rules);
+    add(0, not_there + facts, std::move(rules));
     return;
   }
-  std::string why = "the register is not there: " + counter_facts();
-  if (asked_.vcpu.pmu.version == 0) why += fmt::format(" ({})", words_of(pmu_rule(asked_)));
-  add(0, std::move(why), {&decider("the vPMU's registers", trial_.op)});
+  if (asked_.vcpu.pmu.version == 0) rules.push_back(&pmu_rule(asked_));
+  add(0, not_there + counter_facts(), std::move(rules));
 }
 
 }  // namespace
 
+std::string Offence::summary() const {
+  return (bits == 0 ? "all of it" : fmt::format("{:#x} ({})", bits, names)) + ": " + why;
+}
+
+std::vector<std::string> Offence::rule_words() const {
+  std::vector<std::string> lines;
+  for (const Rule* rule : rules) lines.push_back(words_of(*rule));
+  return lines;
+}
+
 std::string Offence::words() const {
-  std::string text = bits == 0 ? "all of it" : fmt::format("{:#x} ({})", bits, names);
-  text += ": " + why;
-  for (const Rule* rule : rules) text += "; " + words_of(*rule);
+  std::string text = summary();
+  for (const std::string& line : rule_words()) text += "; " + line;
   return text;
 }
 

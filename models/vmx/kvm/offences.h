@@ -12,9 +12,14 @@ struct Offence {
   u64 bits = 0;       ///< 0: the register or the access as a whole
   std::string names;  ///< of the bits: "BTF, TR"
   std::string why;
-  std::vector<const Rule*> rules;  ///< the row that refused or dropped them first
+  /// First the row that refused or dropped them, then those that would have made them legal or say why not.
+  std::vector<const Rule*> rules;
 
-  /// "0x40 (TR): no kernel makes it legal; debugctl-invalid: another bit is not legal [section 4.2 step b]".
+  /// "0x40 (TR): refused, and the write with it: no kernel's rules make it legal".
+  [[nodiscard]] std::string summary() const;
+  /// The rows in words: "debugctl-invalid: another bit is not legal [section 4.2 step b; all]".
+  [[nodiscard]] std::vector<std::string> rule_words() const;
+  /// All of it in a line.
   [[nodiscard]] std::string words() const;
 };
 

@@ -154,7 +154,7 @@ constexpr Rule kWriteRules[] = {
        op.vcpu.pmu.gp[op.msr - msr::kPmc0].value = op.data;
        return kOk;
      }},
-    {"vpmu-fixed", "a fixed counter: all bits", "6.3", kAllKernels, always,
+    {"vpmu-fixed", "a fixed counter: all bits", "6.3", kAllKernels, is_fixed,
      [](Op& op) -> int {
        op.vcpu.pmu.fixed[op.msr - msr::kFixed0].value = op.data;
        return kOk;
