@@ -226,6 +226,21 @@ const RuleCase kCases[] = {
        w.vcpu().next_slice();
        EXPECT_EQ(w.vcpu().state.pmu.event_count, 0u);
      }},
+    {"slice-in-use",
+     [] {
+       Counting w(Kernel::kS8);
+       w.vcpu().count(0xc4, 0, 10);
+       EXPECT_TRUE(w.write(msr::kEvtsel0, 0));
+       VpmuState& pmu = w.vcpu().state.pmu;
+       slice_cleanup(w.op());
+       EXPECT_EQ(pmu.in_use, 1u) << "no slice has ended: nothing to clean up";
+       pmu.in_use = 0;
+       slice_cleanup(w.op());
+       EXPECT_EQ(pmu.event_count, 1u);
+       pmu.in_use = 1;
+       w.vcpu().next_slice();
+       EXPECT_EQ(pmu.in_use, 0u);
+     }},
     {"nested-exit",
      [] {
        World w(Kernel::k6_12_8);
