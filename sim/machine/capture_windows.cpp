@@ -158,12 +158,19 @@ u32 CaptureWindows::symbol(const replay::CommonPlace& from, const replay::Common
   return it == symbol_of_.end() ? WindowIndex::kOther : it->second;
 }
 
+bool CaptureWindows::run_has_files_of(const Group& group) const {
+  return std::ranges::all_of(symbols(group), [&](u32 symbol) {
+    const Edge& e = edges_[symbol - 1];
+    return places_.run_has(e.first.file) && places_.run_has(e.second.file);
+  });
+}
+
 std::string CaptureWindows::words(const Group& group, const std::function<bool(u32, u32)>& follows) const {
   const auto name = [&](u32 symbol) {
     const Edge& e = edges_[symbol - 1];
     return fmt::format("{:#x} -> {:#x}", e.first.offset, e.second.offset);
   };
-  const std::span<const u32> window(symbols_.data() + group.symbols, group.length);
+  const std::span<const u32> window = symbols(group);
   for (std::size_t k = 1; k < window.size(); ++k) {
     if (follows(window[k - 1], window[k])) continue;
     return fmt::format(
@@ -182,10 +189,12 @@ void CaptureWindows::judge(const std::function<bool(u32, u32)>& follows, replay:
       report[Check::kWindow].held += group.samples;
       continue;
     }
-    const std::string text = words(group, follows);
+    const bool known = run_has_files_of(group);
+    const std::string text =
+        known ? words(group, follows) : "the window has code of a file that is not run, or of another build";
     for (u64 k = 0; k < group.samples; ++k) {
       report.disagree({.check = Check::kWindow,
-                       .cause = Cause::kUnexplained,
+                       .cause = known ? Cause::kUnexplained : Cause::kUnknownMapping,
                        .sample = group.first,
                        .from = group.from,
                        .to = group.to,

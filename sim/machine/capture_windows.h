@@ -59,6 +59,10 @@ class CaptureWindows {
   bool gather(const perfdata::SampleRecord& sample);
   void add(const perfdata::SampleRecord& sample, u64 number, bool twice);
   void aside(replay::Cause cause, const perfdata::SampleRecord& sample, u64 number, std::string words);
+  [[nodiscard]] std::span<const u32> symbols(const Group& group) const {
+    return {symbols_.data() + group.symbols, group.length};
+  }
+  [[nodiscard]] bool run_has_files_of(const Group& group) const;
   [[nodiscard]] std::string words(const Group& group, const std::function<bool(u32, u32)>& follows) const;
 
   using Edge = std::pair<replay::CommonPlace, replay::CommonPlace>;

@@ -13,6 +13,7 @@
 #include "sim/machine/branch_stream.h"
 #include "sim/machine/capture_windows.h"
 #include "sim/perfdata/build_id.h"
+#include "sim/replay/control_flow.h"
 #include "sim/replay/elf_code.h"
 #include "sim/user/layout.h"
 
@@ -211,7 +212,7 @@ std::string how(const RunOutcome& outcome) {
 
 RunOutcome replay_run(const std::string& capture, const ReplayRunOptions& options, replay::Report& report) {
   const auto source = perfdata::open_source(capture, {.keep_going = options.keep_going});
-  const bool twice = cpu::uarch(options.machine.uarch).lbr.quirks.dup_top_per_mille != 0;
+  const bool twice = replay::may_duplicate_top(cpu::uarch(options.machine.uarch).lbr);
   CaptureWindows windows(*source, twice, report);
 
   Machine machine(BranchStream::prepare(options.machine));

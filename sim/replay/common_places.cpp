@@ -53,4 +53,8 @@ std::optional<CommonPlace> CommonPlaces::in_run(const Mapping* mapping, u64 addr
   return CommonPlace{static_cast<u32>(of_run_[number]), mapping->file_offset(address)};
 }
 
+bool CommonPlaces::run_has(u32 file) const {
+  return file == CommonPlace::kNoMaps || std::ranges::find(of_run_, i64{file}) != of_run_.end();
+}
+
 }  // namespace lastbranch::replay

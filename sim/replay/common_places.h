@@ -35,6 +35,8 @@ class CommonPlaces {
   /// A place of the run, of which `mapping` is what is mapped at `address`, null for nothing; nothing where
   /// the capture does not have the file.
   [[nodiscard]] std::optional<CommonPlace> in_run(const Mapping* mapping, u64 address);
+  /// Whether in_run() has met the capture's file of this number.
+  [[nodiscard]] bool run_has(u32 file) const;
 
  private:
   static constexpr i64 kUndecided = -2;

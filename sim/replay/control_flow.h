@@ -25,18 +25,18 @@
 namespace lastbranch::replay {
 
 struct FlowOptions {
-  std::vector<std::string> binaries;  ///< ELF files
-  std::vector<std::string> tables;    ///< control-flow tables (flow_table.h)
+  std::vector<std::string> binaries = {};  ///< ELF files
+  std::vector<std::string> tables = {};    ///< control-flow tables (flow_table.h)
   /// The mapped file that the tables are of, as the capture names it (path or its last part); empty: the one
   /// whose mapping has the table's segment.
-  std::string object;
+  std::string object = {};
   /// Of the capture, as RecordSource gives them; may grow while records come. Null: nothing is known.
   const std::vector<perfdata::EventInfo>* events = nullptr;
   const perfdata::Features* features = nullptr;
   /// Of the capture. What no processor writes is called edited in text only; elsewhere it is unexplained.
   perfdata::SourceKind kind = perfdata::SourceKind::kPerfData;
   /// The processor's records, for the walk; nothing: no walk.
-  std::optional<LbrParams> lbr;
+  std::optional<LbrParams> lbr = {};
 };
 
 /// How often a conditional branch of a binary was seen to go each way.
@@ -59,6 +59,11 @@ struct SiteHash {
     return (s.address ^ u64{s.code} << 56) * 0x9e3779b97f4a7c15ull;
   }
 };
+
+/// Whether a processor with these records may have written its newest one twice: Skylake and its kin.
+[[nodiscard]] constexpr bool may_duplicate_top(const LbrParams& lbr) {
+  return lbr.format == LbrFormat::kInfo && lbr.arch.depth_mask == 0;
+}
 
 class ControlFlow {
  public:
