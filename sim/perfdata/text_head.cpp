@@ -136,8 +136,11 @@ bool only_ip(std::string_view text, TextHead& head) {
 }  // namespace
 
 bool parse_decimal(std::string_view text, u64& value) {
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return status == std::errc() && end == text.data() + text.size() && !text.empty();
+  u64 parsed = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), parsed);
+  if (status != std::errc() || end != text.data() + text.size() || text.empty()) return false;
+  value = parsed;
+  return true;
 }
 
 bool parse_whole_hex(std::string_view text, u64& value) {

@@ -150,7 +150,8 @@ bool TextSource::step() {
   if (is_comment(text.substr(first))) return comment_line(first);
   if (open_ == Open::kDump && dump_line()) return false;
   if (InstructionStack::is_instruction(text)) return instruction_line();
-  if (open_ == Open::kInstructions && text[0] == '\t') return false;  // a label, a source line
+  // Labels and source lines among instructions.
+  if (text[0] == '\t' && (open_ == Open::kInstructions || text.ends_with(':'))) return false;
   if (const char* entries = find_address_entry(line_.begin(), line_.end())) return entries_line(entries);
   if (const std::size_t mark = text.find(kRecordMark); mark != std::string_view::npos)
     return record_line(mark);
