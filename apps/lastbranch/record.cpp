@@ -1,8 +1,12 @@
 // lastbranch record: the program, sampled into perf.data.
+#include <cerrno>
+#include <cstring>
 #include <optional>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/program_options/value_semantic.hpp>
 
@@ -14,6 +18,7 @@
 #include "apps/lastbranch/simulation.h"
 #include "sim/base/error.h"
 #include "sim/machine/recorder.h"
+#include "sim/perfdata/output_stream.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -36,21 +41,59 @@ Syntax record_syntax() {
       ("branch-any,b", "record last branches with each sample")                                       //
       ("branch-filter,j", po::value<std::string>()->value_name("LIST"),
        "branches of these kinds: any, any_call, any_ret, ind_call, ind_jmp, call, cond, stack; u, k; "
-       "no_flags, no_cycles, save_type, hw_index, priv")  //
+       "no_flags, no_cycles, save_type, hw_index, priv, counter")  //
+      ("call-graph", po::value<std::string>()->value_name("KIND"),
+       "callchains: fp (frame pointers), or lbr (the ring as a call stack)")                  //
+      ("hw-index", "tell with each sample which register of the ring has the newest record")  //
       ("skid", po::value<std::string>()->value_name("CYCLES"),
-       "core clocks from an overflow to its sample, for events that are not precise (default: 0)")      //
-      ("pebs", "sample through the part's PEBS buffer, with its own choice of instruction")             //
-      ("raw-lbr", "keep last branches that come from the kernel")                                       //
-      ("output,o", po::value<std::string>()->value_name("FILE"), "file to write (default: perf.data)")  //
+       "core clocks from an overflow to its sample, for events that are not precise (default: 0)")  //
+      ("pebs", "sample through the part's PEBS buffer, with its own choice of instruction")         //
+      ("raw-lbr", "keep last branches that come from the kernel")                                   //
+      ("output,o", po::value<std::string>()->value_name("FILE"),
+       "file to write (default: perf.data); a fifo, or - for standard output, gets pipe mode")  //
+      ("compress,z", po::value<std::string>()->value_name("LEVEL")->implicit_value("1"),
+       "compress the records: -z3, --compress=3 (default level: 1)")  //
+      ("attr-size", po::value<std::string>()->value_name("N"),
+       "bytes of an event's attribute in the file: 64 to 144 (default: 112)")  //
       ("quiet,q", "do not say at the end what was written");
   add_machine_options(syntax.options);
   return syntax;
 }
 
-/// What -b and -j ask for. Throws Error.
+/// What -b, -j and --call-graph lbr ask for. Throws Error.
 std::optional<BranchFilter> branches(const Arguments& arguments, const cpu::Uarch& part) {
-  if (arguments.has("branch-filter")) return parse_branch_filter(arguments.text("branch-filter"), part.lbr);
-  return arguments.has("branch-any") ? std::optional(any_user_branch()) : std::nullopt;
+  const bool by_name = arguments.has("branch-filter");
+  const bool any = arguments.has("branch-any");
+  const std::string graph = arguments.text_or("call-graph", "");
+  if (!graph.empty() && graph != "fp" && graph != "lbr") {
+    throw Error("record: --call-graph: expected fp or lbr, found '{}'", graph);
+  }
+  if ((by_name || any || graph == "lbr") && part.lbr.depth == 0) {
+    throw Error("record: -b: expected a part with last-branch records, found {}", part.name);
+  }
+  std::optional<BranchFilter> filter;
+  if (graph == "lbr") {
+    if (by_name || any) {
+      throw Error("record: --call-graph lbr: expected no -b or -j with it, as there is one ring, found one");
+    }
+    filter = lbr_call_graph(part.lbr);
+  } else if (by_name) {
+    filter = parse_branch_filter(arguments.text("branch-filter"), part.lbr);
+  } else if (any) {
+    filter = any_user_branch();
+  }
+  if (!arguments.has("hw-index")) return filter;
+  if (!filter) throw Error("record: --hw-index: expected last-branch records with it, found none");
+  filter->sample_type |= perfdata::kBranchHwIndex;
+  return filter;
+}
+
+/// A number of --compress or --attr-size. Throws Error.
+int small_number(const Arguments& arguments, const std::string& option) {
+  constexpr u64 kMost = 1000;
+  const u64 value = arguments.number(option, 1);
+  if (value > kMost) throw Error("--{}: expected at most {}, found {}", option, kMost, value);
+  return static_cast<int>(value);
 }
 
 /// Events between samples; 0: the recorder's default.
@@ -79,13 +122,33 @@ RecordConfig record_config(const Arguments& arguments, const std::vector<std::st
   config.pebs = arguments.has("pebs");
   config.raw_lbr = arguments.has("raw-lbr");
   if (config.raw_lbr && !config.branches) throw Error("record: --raw-lbr: expected -b with it, found none");
-  if (config.branches && chosen.lbr.depth == 0) {
-    throw Error("record: -b: expected a part with last-branch records, found {}", chosen.name);
-  }
+  config.callchain = arguments.has("call-graph");
+  if (arguments.has("compress")) config.compress = small_number(arguments, "compress");
+  if (arguments.has("attr-size")) config.attr_size = static_cast<u32>(small_number(arguments, "attr-size"));
   config.cmdline = {"lastbranch", "record"};
   config.cmdline.insert(config.cmdline.end(), words.begin(), words.end());
   return config;
 }
+
+/// Standard output, for the recording alone: what the program writes there goes to standard error, as perf
+/// has it.
+class StandardOutput {
+ public:
+  /// Throws Error.
+  StandardOutput() : copy_(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)) {
+    if (copy_ < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+      throw Error("standard output: expected one that can be written, found none: {}", std::strerror(errno));
+    }
+  }
+  ~StandardOutput() { close(copy_); }
+  StandardOutput(const StandardOutput&) = delete;
+  StandardOutput& operator=(const StandardOutput&) = delete;
+
+  [[nodiscard]] int descriptor() const { return copy_; }
+
+ private:
+  int copy_;
+};
 
 /// Completes the file. What could not be written is no bad input.
 perfdata::WriteSummary finish(Recorder& recorder, const RunOutcome& outcome) {
@@ -113,7 +176,12 @@ int record_command(const std::vector<std::string>& words) {
   const Arguments arguments = parse_arguments(syntax, words);
   if (show_help(syntax, arguments)) return kSuccess;
   const u64 limit = instruction_limit(arguments);
-  const RecordConfig config = record_config(arguments, words);
+  RecordConfig config = record_config(arguments, words);
+  std::optional<StandardOutput> standard_output;
+  if (config.path == perfdata::OutputStream::kStandardOutput) {
+    config.stream_fd = standard_output.emplace().descriptor();
+    config.path = "standard output";
+  }
   MachineConfig machine_options = machine_config(syntax.command, arguments);
   if (arguments.has("skid")) machine_options.pmu.skid_cycles = arguments.number("skid", 0);
   Machine machine(std::move(machine_options));

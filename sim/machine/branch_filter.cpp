@@ -66,6 +66,7 @@ constexpr Flag kFlags[] = {
     {"save_type", kBranchTypeSave},
     {"hw_index", kBranchHwIndex},
     {"priv", kBranchPrivSave},
+    {"counter", kBranchCounters},
 };
 
 std::string known_names() {
@@ -89,6 +90,21 @@ u64 type_bits() {
   return bits;
 }
 
+/// Throws Error.
+void expect_counters(std::string_view list, const LbrParams& part, bool call_stack) {
+  if (part.arch.event_log_counters == 0) {
+    throw Error(
+        "--branch-filter: '{}': expected a part whose records log events (CPUID.1CH:ECX[19:16], Sierra "
+        "Forest, "
+        "Lunar Lake or later), found one without",
+        list);
+  }
+  if (call_stack) {
+    throw Error("--branch-filter: '{}': expected no call stack with counters, which the kernel refuses",
+                list);
+  }
+}
+
 }  // namespace
 
 bool BranchFilter::user() const {
@@ -99,6 +115,10 @@ bool BranchFilter::kernel() const {
 }
 bool BranchFilter::call_stack() const {
   return (sample_type & kBranchCallStack) != 0;
+}
+
+bool BranchFilter::counters() const {
+  return (sample_type & kBranchCounters) != 0;
 }
 
 bool BranchFilter::keeps(BranchKind kind, bool from_kernel) const {
@@ -117,6 +137,7 @@ BranchFilter parse_branch_filter(std::string_view list, const LbrParams& part) {
   }
   if ((filter.sample_type & type_bits()) == 0) filter.sample_type |= kBranchAny;
   if (!filter.user() && !filter.kernel()) filter.sample_type |= kBranchUser;
+  if (filter.counters()) expect_counters(list, part, filter.call_stack());
   if (filter.call_stack()) {
     if ((filter.sample_type & type_bits()) != kBranchCallStack) {
       throw Error("--branch-filter: expected the call stack alone, found other branches with it in '{}'",
@@ -129,6 +150,14 @@ BranchFilter parse_branch_filter(std::string_view list, const LbrParams& part) {
     }
   }
   return filter;
+}
+
+BranchFilter lbr_call_graph(const LbrParams& part) {
+  if (!part.has_call_stack) {
+    throw Error(
+        "--call-graph lbr: expected a part with call-stack mode (Haswell or later), found one without");
+  }
+  return {kBranchUser | kBranchCallStack | kBranchNoFlags | kBranchNoCycles};
 }
 
 BranchFilter any_user_branch() {

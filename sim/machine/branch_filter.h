@@ -19,13 +19,19 @@ struct BranchFilter {
   [[nodiscard]] bool user() const;
   [[nodiscard]] bool kernel() const;
   [[nodiscard]] bool call_stack() const;
+  /// Whether records tell how often the events happened since the one before.
+  [[nodiscard]] bool counters() const;
   /// Branches that perf keeps of what the hardware records: kind, and privilege of the source.
   [[nodiscard]] bool keeps(BranchKind kind, bool from_kernel) const;
 };
 
 /// Parses "any,u", "any_call,u", "stack,u"... Without a privilege: the user's (`user`) or the kernel's.
-/// Throws Error, listing the names there are; also for call stacks on parts without them.
+/// Throws Error, listing the names there are; also for call stacks and counters on parts without them.
 [[nodiscard]] BranchFilter parse_branch_filter(std::string_view list, const LbrParams& part);
+
+/// What `perf record --call-graph lbr` asks for: the user's call stack without flags and cycles. Throws Error
+/// for parts without call-stack mode.
+[[nodiscard]] BranchFilter lbr_call_graph(const LbrParams& part);
 
 /// Every branch of user mode: `-b` for an event of user mode.
 [[nodiscard]] BranchFilter any_user_branch();

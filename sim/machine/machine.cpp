@@ -169,6 +169,9 @@ std::size_t Machine::sample(const pmu::EventSpec& spec, u64 period, SampleCallba
   return parts_->driver.add(spec, period, std::move(callback), sampling);
 }
 
+std::optional<pmu::CounterBit> Machine::counter_of(std::size_t event) const {
+  return parts_->driver.counter_of(event);
+}
 void Machine::enable_lbr(const BranchFilter& filter) {
   parts_->driver.record_branches(filter);
 }

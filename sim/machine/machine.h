@@ -5,6 +5,7 @@
 // Modelled: one user-mode process on one hart. Not: several harts, the bare-metal board (later machines).
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,9 @@ class Machine {
   /// Error as perf_count(), and when sampling events do not fit on the counters together.
   std::size_t sample(const pmu::EventSpec& spec, u64 period, SampleCallback callback,
                      Sampling sampling = Sampling::kInterrupt);
+
+  /// The counter of the PMU that the event of perf_count() or sample() is on now.
+  [[nodiscard]] std::optional<pmu::CounterBit> counter_of(std::size_t event) const;
 
   /// Switches last-branch records on, as `perf record -b` or -j does.
   void enable_lbr(const BranchFilter& filter = any_user_branch());

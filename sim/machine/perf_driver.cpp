@@ -1,6 +1,7 @@
 #include "sim/machine/perf_driver.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <span>
 #include <utility>
@@ -44,16 +45,24 @@ u64 select_of(const pmu::EventSpec& spec) {
   return spec.perf_type == kRaw && !fixed ? spec.perf_config : own;
 }
 
-/// The events' counters, each or none, by order of precedence.
+/// The events' counters, each or none, by order of precedence; `logged`: of those whose events records count.
 std::vector<std::optional<CounterBit>> place(const cpu::Uarch& part,
-                                             std::span<const pmu::EventSpec* const> events) {
+                                             std::span<const pmu::EventSpec* const> events, bool logged) {
   std::vector<pmu::CounterRequest> requests;
   requests.reserve(events.size());
   for (const pmu::EventSpec* e : events) requests.push_back({.select = select_of(*e)});
-  return pmu::schedule(part.pmu, pmu::constraint_table(part.pmu.events, part.name), requests);
+  PmuParams params = part.pmu;
+  if (logged) {
+    params.fixed_counters = params.fixed_bitmap = 0;
+    params.gp_bitmap = part.lbr.arch.event_log_counters;
+    params.gp_counters =
+        std::min(params.gp_counters, static_cast<unsigned>(std::bit_width(params.gp_bitmap)));
+  }
+  return pmu::schedule(params, pmu::constraint_table(part.pmu.events, part.name), requests);
 }
-bool all_placed(const cpu::Uarch& part, std::span<const pmu::EventSpec* const> events) {
-  return std::ranges::all_of(place(part, events), [](const auto& counter) { return counter.has_value(); });
+bool all_placed(const cpu::Uarch& part, std::span<const pmu::EventSpec* const> events, bool logged) {
+  return std::ranges::all_of(place(part, events, logged),
+                             [](const auto& counter) { return counter.has_value(); });
 }
 
 }  // namespace
@@ -99,7 +108,7 @@ std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallba
     throw Error("event {}: expected a part with IA32_PERF_GLOBAL_CTRL (version 2), found version {}",
                 spec.text, part.pmu.version);
   }
-  if (const pmu::EventSpec* one = &spec; !all_placed(part, {&one, 1})) {
+  if (const pmu::EventSpec* one = &spec; !all_placed(part, {&one, 1}, log_events_)) {
     throw Error("event {}: expected one that a counter of {} takes, found none", spec.text, part.name);
   }
   if (period != 0) {
@@ -108,7 +117,7 @@ std::size_t PerfDriver::add(const pmu::EventSpec& spec, u64 period, SampleCallba
       if (e.period != 0) together.push_back(&e.spec);
     }
     together.push_back(&spec);
-    if (!all_placed(part, together)) {
+    if (!all_placed(part, together, log_events_)) {
       throw Error(
           "event {}: expected sampling events that fit on the counters of {} together, found {} of them",
           spec.text, part.name, together.size());
@@ -144,7 +153,7 @@ void PerfDriver::schedule() {
   std::vector<const pmu::EventSpec*> specs;
   specs.reserve(order.size());
   for (const std::size_t n : order) specs.push_back(&events_[n].spec);
-  const auto counters = place(processor_->part, specs);
+  const auto counters = place(processor_->part, specs, log_events_);
   for (std::size_t k = 0; k < order.size(); ++k) {
     if (counters[k]) active_.push_back({order[k], *counters[k]});
   }
@@ -184,8 +193,8 @@ void PerfDriver::start(const Active& a) {
   } else {
     using namespace pmu::evtsel;
     const u64 select = pmu::general_select(select_of(e.spec));
-    write(kEventSelect + a.counter,
-          select | Os::of(r.os) | Usr::of(r.usr) | Int::of(samples) | Enable::of(1));
+    write(kEventSelect + a.counter, select | Os::of(r.os) | Usr::of(r.usr) | Int::of(samples) |
+                                        Enable::of(1) | BranchLog::of(log_events_));
   }
 }
 
@@ -238,6 +247,11 @@ PerfCount PerfDriver::count(std::size_t event) const {
     out.running += now - e.started_at;
   }
   return out;
+}
+
+std::optional<CounterBit> PerfDriver::counter_of(std::size_t event) const {
+  const auto active = std::ranges::find(active_, event, &Active::event);
+  return active == active_.end() ? std::nullopt : std::optional(active->counter);
 }
 
 void PerfDriver::limit(Horizon& horizon) const {
@@ -305,6 +319,7 @@ void PerfDriver::take_record(const pmu::PebsSample& record, std::span<const Acti
 
 void PerfDriver::record_branches(const BranchFilter& filter) {
   const LbrParams& part = processor_->part.lbr;
+  log_events_ = filter.counters();
   // The enable bit of architectural parts is elsewhere, and this one reads 0.
   if (part.arch.depth_mask != 0) {
     write(kLbrCtl, lbr_ctl(filter));

@@ -7,6 +7,7 @@
 // nothing. Source: Linux 6.12 kernel/events/core.c and arch/x86/events/core.c for how counts are scaled and
 // periods kept.
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -59,11 +60,13 @@ class PerfDriver final : public PmiTarget {
   [[nodiscard]] GuestMemory& ds_memory() { return pebs_; }
   [[nodiscard]] PerfCount count(std::size_t event) const;
   [[nodiscard]] std::size_t events() const { return events_.size(); }
+  /// The counter that the event is on now.
+  [[nodiscard]] std::optional<pmu::CounterBit> counter_of(std::size_t event) const;
   /// Some events wait for a counter now.
   [[nodiscard]] bool multiplexing() const { return active_.size() < events_.size(); }
 
   /// Switches last-branch records on, frozen while a PMI is handled where the part can and call stacks
-  /// allow it.
+  /// allow it. Records that count events keep the events that are added later on counters that can.
   void record_branches(const BranchFilter& filter);
 
   /// Core clocks of a turn.
@@ -114,11 +117,12 @@ class PerfDriver final : public PmiTarget {
   PebsBuffer pebs_;
   std::vector<Event> events_;
   std::vector<Active> active_;
-  std::size_t first_ = 0;  ///< whose turn it is to be placed first
-  u64 turn_ends_ = 0;      ///< core clock
-  u64 fixed_control_ = 0;  ///< IA32_FIXED_CTR_CTRL as last written
-  u64 pebs_enable_ = 0;    ///< IA32_PEBS_ENABLE as last written
-  u64 debugctl_ = 0;       ///< IA32_DEBUGCTL as it is to be outside of a PMI's handling
+  std::size_t first_ = 0;    ///< whose turn it is to be placed first
+  u64 turn_ends_ = 0;        ///< core clock
+  u64 fixed_control_ = 0;    ///< IA32_FIXED_CTR_CTRL as last written
+  u64 pebs_enable_ = 0;      ///< IA32_PEBS_ENABLE as last written
+  bool log_events_ = false;  ///< records count the events that happen between them
+  u64 debugctl_ = 0;         ///< IA32_DEBUGCTL as it is to be outside of a PMI's handling
   bool pmi_ = false;
 };
 

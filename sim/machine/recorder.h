@@ -1,9 +1,9 @@
 #pragma once
 // From a running machine to perf.data: what `perf record` does around the kernel's perf events.
 //
-// Modelled: one event group sampled by period, branch stacks newest first, MMAP2 for every executable mapping
-// with its build-id, COMM, EXIT. Entries whose FROM is in the kernel are dropped as perf's software filter
-// does since 2026. Not: callchains, registers, several processes.
+// Modelled: one event group sampled by period, branch stacks newest first, the user's callchain by frame
+// pointers, MMAP2 for every executable mapping with its build-id, COMM, EXIT. Entries whose FROM is in the
+// kernel are dropped as perf's software filter does since 2026. Not: registers, several processes.
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,11 +23,15 @@ struct SampledEvent {
 
 struct RecordConfig {
   std::string path = "perf.data";
-  std::vector<SampledEvent> events;      ///< at least one
-  std::optional<BranchFilter> branches;  ///< -b, -j
-  bool pebs = false;                     ///< --pebs
-  bool raw_lbr = false;                  ///< keep entries with a kernel FROM
-  std::vector<std::string> cmdline;      ///< for the header
+  std::vector<SampledEvent> events;            ///< at least one
+  std::optional<BranchFilter> branches;        ///< -b, -j
+  bool pebs = false;                           ///< --pebs
+  bool raw_lbr = false;                        ///< keep entries with a kernel FROM
+  bool callchain = false;                      ///< --call-graph: a callchain with each sample
+  int compress = 0;                            ///< -z: level of zstd; 0: not compressed
+  u32 attr_size = perfdata::kAttrSizeWritten;  ///< bytes of an attribute in the file
+  int stream_fd = -1;                          ///< written in pipe mode in place of `path`
+  std::vector<std::string> cmdline;            ///< for the header
 };
 
 /// Samples per second of simulated time when no period is given.

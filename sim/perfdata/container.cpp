@@ -13,7 +13,8 @@ FeatureInput Contents::features(const Mark& end) const {
 }
 
 std::unique_ptr<Container> open_container(const Contents& contents) {
-  if (OutputStream::is_stream(contents.config.path)) return std::make_unique<PipeContainer>(contents);
+  const bool stream = contents.config.stream_fd >= 0 || OutputStream::is_stream(contents.config.path);
+  if (stream) return std::make_unique<PipeContainer>(contents);
   return std::make_unique<FileContainer>(contents);
 }
 

@@ -77,10 +77,14 @@ bool put_compression(Encoder& out, const FeatureInput& input) {
   return true;
 }
 
-/// Empty: its presence makes `perf report` show branches by default.
+/// Empty: its presence makes `perf report` show branches by default, so recordings whose branches only stand
+/// for callchains do without.
 bool put_branch_stack(Encoder&, const FeatureInput& input) {
-  return std::ranges::any_of(input.attrs,
-                             [](const Attr& a) { return (a.sample_type & kSampleBranchStack) != 0; });
+  return std::ranges::any_of(input.attrs, [](const Attr& a) {
+    const bool chain =
+        (a.sample_type & kSampleCallchain) != 0 && (a.branch_sample_type & kBranchCallStack) != 0;
+    return (a.sample_type & kSampleBranchStack) != 0 && !chain;
+  });
 }
 
 bool put_sample_time(Encoder& out, const FeatureInput& input) {

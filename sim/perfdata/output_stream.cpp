@@ -52,16 +52,14 @@ bool OutputStream::is_stream(const std::string& path) {
   return stat(path.c_str(), &existing) == 0 && (S_ISFIFO(existing.st_mode) || S_ISSOCK(existing.st_mode));
 }
 
-OutputStream::OutputStream(std::string path) : path_(std::move(path)) {
-  const bool standard = path_ == kStandardOutput;
-  if (standard && isatty(STDOUT_FILENO) == 1) {
-    throw Error("standard output: expected a file or a pipe for perf.data, found a terminal");
-  }
-  fd_ = standard ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : open(path_.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd_ < 0) {
-    throw Error("{}: cannot be opened for writing: {}", standard ? "standard output" : path_,
-                std::strerror(errno));
-  }
+OutputStream::OutputStream(const std::string& path, int fd)
+    : name_(path == kStandardOutput ? "standard output" : path) {
+  if (fd < 0 && path == kStandardOutput) fd = STDOUT_FILENO;
+  fd_ = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : open(name_.c_str(), O_WRONLY | O_CLOEXEC);
+  if (fd_ < 0) throw Error("{}: cannot be opened for writing: {}", name_, std::strerror(errno));
+  if (isatty(fd_) == 0) return;
+  ::close(fd_);
+  throw Error("{}: expected a file or a pipe for perf.data, found a terminal", name_);
 }
 
 OutputStream::~OutputStream() {

@@ -17,9 +17,9 @@ class OutputStream {
   /// Whether `path` is a stream: "-", or there is a pipe, fifo or socket of that name.
   [[nodiscard]] static bool is_stream(const std::string& path);
 
-  /// Opens `path`; a fifo waits for its reader. Throws Error, also for a terminal, to which nobody wants
-  /// binary data.
-  explicit OutputStream(std::string path);
+  /// Opens `path`; a fifo waits for its reader. With `fd` >= 0 a copy of that descriptor, which `path` names
+  /// in messages. Throws Error, also for a terminal, to which nobody wants binary data.
+  explicit OutputStream(const std::string& path, int fd = -1);
   ~OutputStream();
   OutputStream(const OutputStream&) = delete;
   OutputStream& operator=(const OutputStream&) = delete;
@@ -29,11 +29,13 @@ class OutputStream {
   /// Closes it. Returns 0 or an errno.
   [[nodiscard]] int close();
 
+  /// What messages call it.
+  [[nodiscard]] const std::string& name() const { return name_; }
   /// Bytes appended so far.
   [[nodiscard]] u64 end() const { return end_; }
 
  private:
-  std::string path_;
+  std::string name_;
   int fd_ = -1;
   u64 end_ = 0;
 };

@@ -20,7 +20,8 @@ bool goes_ahead(Feature feature) {
 
 }  // namespace
 
-PipeContainer::PipeContainer(const Contents& contents) : contents_(contents), stream_(contents.config.path) {}
+PipeContainer::PipeContainer(const Contents& contents)
+    : contents_(contents), stream_(contents.config.path, contents.config.stream_fd) {}
 
 std::vector<std::byte> PipeContainer::prologue() const {
   Encoder out;

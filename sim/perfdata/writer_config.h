@@ -31,6 +31,7 @@ struct EventAttr {
 struct WriterConfig {
   /// A file; a fifo, or "-" for standard output, is written in pipe mode.
   std::string path;
+  int stream_fd = -1;             ///< open descriptor that is written in pipe mode instead; `path` names it
   std::vector<EventAttr> events;  ///< at least one
   /// Bytes of an attribute in the file: 64, or a multiple of 8 up to 144; what does not fit must be 0.
   u32 attr_size = kAttrSizeWritten;
