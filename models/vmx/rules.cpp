@@ -2,6 +2,7 @@
 
 #include "models/vmx/checks.h"
 #include "models/vmx/exits.h"
+#include "models/vmx/op_rules.h"
 #include "models/vmx/switch_rules.h"
 
 namespace lastbranch::vmx {
@@ -18,6 +19,7 @@ void append(std::vector<RuleRow>& all, std::string_view name, const Rows& rows) 
 
 std::vector<RuleRow> all_rules() {
   std::vector<RuleRow> all;
+  append(all, table::kOps, op_rules());
   append(all, table::kControls, control_checks());
   append(all, table::kHost, host_checks());
   append(all, table::kGuest, guest_checks());

@@ -1,6 +1,7 @@
 #pragma once
 // What the rule tables of this model have in common: every row says what it is and where it comes from, and
-// a watcher sees which rows decide. The tables are checks.h, exits.h and switch_rules.h; fields, controls and
+// a watcher sees which rows decide. The tables are op_rules.h, checks.h, exits.h and
+// switch_rules.h; fields, controls and
 // capability registers are data, whose rows name their source too.
 #include <span>
 #include <string_view>
@@ -35,10 +36,11 @@ bool looked_at(std::string_view table, std::string_view rule, bool decided);
 
 /// Names of the tables, as RuleRow and RuleWatcher have them.
 namespace table {
-inline constexpr std::string_view kControls = "checks of controls", kHost = "checks of the host state",
-                                  kGuest = "checks of the guest state", kInstructions = "instructions",
-                                  kEvents = "events", kWindows = "other exits", kLists = "MSR lists",
-                                  kEntry = "VM entry", kSave = "VM exit: saving", kLoad = "VM exit: loading";
+inline constexpr std::string_view kOps = "VMX instructions", kControls = "checks of controls",
+                                  kHost = "checks of the host state", kGuest = "checks of the guest state",
+                                  kInstructions = "instructions", kEvents = "events",
+                                  kWindows = "other exits", kLists = "MSR lists", kEntry = "VM entry",
+                                  kSave = "VM exit: saving", kLoad = "VM exit: loading";
 }  // namespace table
 
 }  // namespace lastbranch::vmx

@@ -43,6 +43,16 @@ inline constexpr Source  //
     kConditional = "SDM vol. 3C, VMX Non-Root Operation: Instructions That Cause VM Exits Conditionally",
     kOtherCauses = "SDM vol. 3C, VMX Non-Root Operation: Other Causes of VM Exits";
 
+// Volume 3C, chapter "VMX Instruction Reference".
+inline constexpr Source  //
+    kVmcall = "SDM vol. 3C, VMX Instruction Reference: VMCALL",
+    kVmclear = "SDM vol. 3C, VMX Instruction Reference: VMCLEAR",
+    kVmlaunch = "SDM vol. 3C, VMX Instruction Reference: VMLAUNCH/VMRESUME",
+    kVmptrld = "SDM vol. 3C, VMX Instruction Reference: VMPTRLD",
+    kVmread = "SDM vol. 3C, VMX Instruction Reference: VMREAD",
+    kVmwrite = "SDM vol. 3C, VMX Instruction Reference: VMWRITE",
+    kVmxon = "SDM vol. 3C, VMX Instruction Reference: VMXON";
+
 // Volume 3C, chapter "VM Entries".
 inline constexpr Source  //
     kCheckExecution = "SDM vol. 3C, VM Entries: Checks on VMX Controls, VM-Execution Control Fields",

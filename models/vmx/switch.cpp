@@ -27,11 +27,7 @@ static_assert(sizeof(ListEntry) == 16);
 }  // namespace
 
 VmxOutcome Vmx::enter(bool launch) {
-  if (current_ == kNoVmcs) return {.how = VmxOutcome::How::kFailInvalid};
-  if ((processor_.state().blocking & vmx_block::kMovSs) != 0) return fail(InstructionError::kBlockedByMovSs);
   Vmcs v = vmcs();
-  if (launch && v.launched()) return fail(InstructionError::kLaunchNotClear);
-  if (!launch && !v.launched()) return fail(InstructionError::kResumeNotLaunched);
   const EntryView view{v, limits_};
   if (const Check* const broken = first_broken(control_checks(), view)) {
     decided(broken->rule, broken->source);

@@ -1,13 +1,13 @@
 #include "models/vmx/vmx.h"
 
 #include "models/vmx/exits.h"
+#include "models/vmx/op_rules.h"
 
 namespace lastbranch::vmx {
 namespace {
 
 constexpr u64 kCr0Ones = 0x80000021;  // PE, NE, PG
 constexpr u64 kCr4Ones = 0x2000;      // VMXE
-constexpr u64 kFeatureControlOn = 5;  // locked, VMX outside SMX
 using How = VmxOutcome::How;
 
 }  // namespace
@@ -43,103 +43,74 @@ Vmx::Vmx(VmxProcessor& processor, PhysMem& memory, MsrBus& msrs, const VmxPart& 
   msrs.attach(rows(), this);
 }
 
-/// A page of physical memory; this processor's memory is all there is.
-bool Vmx::region(u64 address) const {
-  return (address & (kRegionSize - 1)) == 0 && address >> limits_.physical_bits == 0 &&
-         memory_.contains(address, kRegionSize);
-}
-
 VmxOutcome Vmx::fail(InstructionError error) {
   if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
   vmcs().write(Field::kInstructionError, static_cast<u64>(error));
   return {.how = How::kFailValid};
 }
 
+VmxOutcome Vmx::fail(const OpRule& rule) {
+  decided(rule.rule, rule.source);
+  switch (rule.failure) {
+    case OpRule::Failure::kGp:
+      return {.how = How::kFault, .fault = general_protection()};
+    case OpRule::Failure::kInvalid:
+      return {.how = How::kFailInvalid};
+    default:
+      return fail(rule.error);
+  }
+}
+
 VmxOutcome Vmx::execute(VmxOp op, u64 first, u64 second) {
+  const VmxState state = processor_.state();
+  const OpView view{first, vmxon_, current_, memory_, state, limits_, feature_control_};
+  if (const OpRule* const rule = op_rule(op, view)) return fail(*rule);
   switch (op) {
     case VmxOp::kVmxon:
-      return vmxon(first);
+      vmxon_ = first;
+      current_ = kNoVmcs;
+      return {};
     case VmxOp::kVmxoff:
       vmxon_ = current_ = kNoVmcs;
       return {};
     case VmxOp::kVmclear:
-      return vmclear(first);
+      Vmcs(memory_, first).set_launched(false);
+      if (first == current_) current_ = kNoVmcs;
+      return {};
     case VmxOp::kVmptrld:
-      return vmptrld(first);
+      current_ = first;
+      return {};
     case VmxOp::kVmptrst:
       return {.value = current_};
     case VmxOp::kVmread:
       return vmread(first);
     case VmxOp::kVmwrite:
-      return vmwrite(first, second);
+      vmwrite(first, second);
+      return {};
     case VmxOp::kVmlaunch:
       return enter(true);
     case VmxOp::kVmresume:
       return enter(false);
-    case VmxOp::kVmcall:
-      return fail(InstructionError::kVmcallInRoot);
     default:
       return {.how = How::kFault, .fault = {.vector = Vector::kUD}};
   }
 }
 
-VmxOutcome Vmx::vmxon(u64 address) {
-  if (on()) return fail(InstructionError::kVmxonInRoot);
-  const VmxState state = processor_.state();
-  const bool fixed = (limits_.cr0_ones & ~state.cr0) == 0 && (limits_.cr4_ones & ~state.cr4) == 0;
-  if (!fixed || (feature_control_ & kFeatureControlOn) != kFeatureControlOn)
-    return {.how = How::kFault, .fault = general_protection()};
-  if (!region(address) || Vmcs(memory_, address).revision() != kRevision) return {.how = How::kFailInvalid};
-  vmxon_ = address;
-  current_ = kNoVmcs;
-  return {};
-}
-
-VmxOutcome Vmx::vmclear(u64 address) {
-  if (!region(address)) return fail(InstructionError::kVmclearAddress);
-  if (address == vmxon_) return fail(InstructionError::kVmclearVmxon);
-  Vmcs(memory_, address).set_launched(false);
-  if (address == current_) current_ = kNoVmcs;
-  return {};
-}
-
-VmxOutcome Vmx::vmptrld(u64 address) {
-  if (!region(address)) return fail(InstructionError::kVmptrldAddress);
-  if (address == vmxon_) return fail(InstructionError::kVmptrldVmxon);
-  if (Vmcs(memory_, address).revision() != kRevision) return fail(InstructionError::kWrongRevision);
-  current_ = address;
-  return {};
-}
-
 namespace {
-/// The row of a field that this part has; -1: none.
-int part_field(u64 encoding, const Features& features) {
-  if (encoding >> 32 != 0) return -1;
-  const int row = find_field(static_cast<u32>(encoding));
-  return row >= 0 && fields()[static_cast<std::size_t>(row)].arch_lbr && !features.arch_lbr ? -1 : row;
-}
 Field whole(u64 encoding) {
   return static_cast<Field>(encoding & ~u64{1});
 }
 }  // namespace
 
 VmxOutcome Vmx::vmread(u64 encoding) {
-  if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
-  if (part_field(encoding, limits_.features) < 0) return fail(InstructionError::kUnknownField);
   const u64 value = vmcs().read(whole(encoding));
   return {.value = (encoding & 1) != 0 ? value >> 32 : value};
 }
 
-VmxOutcome Vmx::vmwrite(u64 encoding, u64 value) {
-  if (current_ == kNoVmcs) return {.how = How::kFailInvalid};
-  const int row = part_field(encoding, limits_.features);
-  if (row < 0) return fail(InstructionError::kUnknownField);
-  if (fields()[static_cast<std::size_t>(row)].kind() == FieldKind::kReadOnly)
-    return fail(InstructionError::kReadOnlyField);
+void Vmx::vmwrite(u64 encoding, u64 value) {
   Vmcs v = vmcs();
   if ((encoding & 1) != 0) value = (v.read(whole(encoding)) & 0xffffffff) | value << 32;
   v.write(whole(encoding), value);
-  return {};
 }
 
 bool Vmx::takes_interrupts() const {

@@ -101,6 +101,7 @@ struct CapabilityMsr {
 };
 
 struct Crossing;
+struct OpRule;
 enum class Window : u8;
 
 class Vmx final : public Virtualization {
@@ -143,14 +144,11 @@ class Vmx final : public Virtualization {
   };
 
   [[nodiscard]] Vmcs vmcs() const { return {memory_, current_}; }
-  [[nodiscard]] bool region(u64 address) const;
-  VmxOutcome vmxon(u64 address);
-  VmxOutcome vmclear(u64 address);
-  VmxOutcome vmptrld(u64 address);
   VmxOutcome vmread(u64 encoding);
-  VmxOutcome vmwrite(u64 encoding, u64 value);
+  void vmwrite(u64 encoding, u64 value);
   VmxOutcome enter(bool launch);
   VmxOutcome fail(InstructionError error);
+  VmxOutcome fail(const OpRule& rule);
 
   void load_guest(Vmcs v);
   /// The number of the entry that could not be loaded, 1 the first; 0: all were.

@@ -12,6 +12,7 @@ struct RuleCase {
   std::string_view table, rule;
   std::function<void()> decides, does_not;
 };
+[[nodiscard]] std::vector<RuleCase> op_cases();
 [[nodiscard]] std::vector<RuleCase> check_cases();
 [[nodiscard]] std::vector<RuleCase> exit_cases();
 [[nodiscard]] std::vector<RuleCase> switch_cases();

@@ -35,7 +35,8 @@ bool decides(const std::function<void()>& run, const Key& row) {
 
 std::vector<RuleCase> all_cases() {
   std::vector<RuleCase> all = check_cases();
-  for (const auto& more : {exit_cases(), switch_cases()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto& more : {op_cases(), exit_cases(), switch_cases()})
+    all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 
