@@ -21,6 +21,7 @@
 
 #include "models/vmx/kvm/kvm.h"
 #include "models/vmx/vmx.h"
+#include "sim/base/debugctl.h"
 #include "sim/board/layout.h"
 #include "sim/machine/processor.h"
 
@@ -58,6 +59,7 @@ struct KvmExit {
   bool gp = false;              ///< #GP(0) was injected
   int code = 0;                 ///< KVM's own, kvm::Code
   bool passed_through = false;  ///< the LBR registers were, up to this exit
+  std::string_view note{};      ///< who answered, where no rule of the model did
   kvm::Trace entry;             ///< rules that decided on the entry before it
   kvm::Trace rules;             ///< rules that decided the answer
 
@@ -111,10 +113,10 @@ class KvmGuest {
 
   static constexpr u64 kNoLimit = ~u64{0};
 
-  /// Copies a flat 64-bit image to board::kFlatAddress and has the guest start there: CPL 0, identity map,
-  /// RSP board::kStackTop, RDI bytes of memory, RSI end of the image, interrupts off, no IDT. The vCPU keeps
-  /// its KVM state. Throws Error: an empty image, one that does not fit.
-  void load(std::span<const u8> image);
+  /// Copies a flat 64-bit image to `address`, behind the GDT's page, and has the guest start there: CPL 0,
+  /// identity map, RSP board::kStackTop, RDI bytes of memory, RSI end of the image, interrupts off, no IDT.
+  /// The vCPU keeps its KVM state. Throws Error: an empty image, one that does not fit.
+  void load(std::span<const u8> image, u64 address = board::kFlatAddress);
   /// The same from a file, a flat image or an ELF executable with fixed addresses.
   void load_file(const std::string& path);
 
@@ -130,6 +132,12 @@ class KvmGuest {
   [[nodiscard]] u64 instructions() const;
   /// The CPU's own register, as the host kernel reads it between entries. Nothing: the read faults.
   [[nodiscard]] std::optional<u64> hardware_msr(u32 index);
+
+  /// The host's own LBR records, newest first, as their registers show them: of the other task after its last
+  /// turn, or of the event that is pinned; none where the host has no use for LBRs.
+  [[nodiscard]] std::vector<LbrRecord> host_records() const;
+  /// [first, last) of the addresses of the host's code.
+  [[nodiscard]] std::pair<u64, u64> host_code() const;
 
   [[nodiscard]] kvm::Vcpu& vcpu();
   [[nodiscard]] Processor& processor();

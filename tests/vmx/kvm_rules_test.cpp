@@ -324,6 +324,15 @@ const RuleCase kCases[] = {
        }
      }},
     {"count-disabled", [] { EXPECT_FALSE(counter_counts(Counting(Kernel::kS8, 0x0300c4).op(), 0)); }},
+    {"count-privilege",
+     [] {
+       Counting user(Kernel::kS8, 0x4100c4), kernel(Kernel::kS8, 0x4200c4);
+       EXPECT_FALSE(counter_counts(user.op(), 0));
+       EXPECT_TRUE(counter_counts(kernel.op(), 0));
+       user.vcpu().state.cpl = kernel.vcpu().state.cpl = 3;
+       EXPECT_TRUE(counter_counts(user.op(), 0));
+       EXPECT_FALSE(counter_counts(kernel.op(), 0));
+     }},
     {"count-global",
      [] {
        Counting w(Kernel::kS8);

@@ -13,7 +13,7 @@ constexpr KernelSet kKnowsMasked = kFrom612;
 constexpr u64 kMaskedBits = 0xff | u64{0xf} << 32 | 0xff00 | u64{1} << 55 | u64{0xff} << 56;
 /// An entry without the flag: event and umask, and the upper event bits that Intel ignores.
 constexpr u64 kEventBits = 0xffff;
-constexpr u64 kEnable = u64{1} << 22, kInterrupt = u64{1} << 20;
+constexpr u64 kEnable = u64{1} << 22, kInterrupt = u64{1} << 20, kOs = u64{1} << 17, kUsr = u64{1} << 16;
 
 bool always(const Op&) {
   return true;
@@ -86,6 +86,13 @@ bool locally_enabled(const Op& op) {
   if (!is_fixed_index(op.index)) return (pmu.gp[op.index].select & kEnable) != 0;
   return ((pmu.fixed_ctr_ctrl >> 4 * (op.index - 32)) & 3) != 0;
 }
+/// perf's exclude_user and exclude_kernel, which KVM takes from the counter's control.
+bool at_privilege(const Op& op) {
+  const VpmuState& pmu = op.vcpu.pmu;
+  const bool user = op.vcpu.cpl != 0;
+  if (is_fixed_index(op.index)) return ((pmu.fixed_ctr_ctrl >> 4 * (op.index - 32)) & (user ? 2 : 1)) != 0;
+  return (pmu.gp[op.index].select & (user ? kUsr : kOs)) != 0;
+}
 bool unavailable(const Op& op) {
   const u64 code = code_of(op);
   for (unsigned i = 0; i < std::size(kArchEvents); ++i)
@@ -111,6 +118,8 @@ constexpr Rule kCountRules[] = {
      does_not},
     {"count-disabled", "the counter's own enable is off", "6.3", kAllKernels,
      [](const Op& op) { return !locally_enabled(op); }, does_not},
+    {"count-privilege", "its control does not name the privilege that the guest has: USR or OS", "6.3",
+     kAllKernels, [](const Op& op) { return !at_privilege(op); }, does_not},
     {"count-global", "its bit in GLOBAL_CTRL is off, and the PMU has one (version 2 and newer)", "6.3",
      kAllKernels,
      [](const Op& op) { return op.vcpu.pmu.version > 1 && ((op.vcpu.pmu.global_ctrl >> op.index) & 1) == 0; },

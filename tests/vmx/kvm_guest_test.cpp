@@ -1,0 +1,274 @@
+/// Guests that run on a vCPU and check for themselves what they get: their own last branches, whatever the
+/// host does with the LBRs, registers passed through and intercepted, counters, interrupts of counters.
+#include <gtest/gtest.h>
+
+#include "tests/vmx/kvm_guest_world.h"
+
+namespace lastbranch::test {
+namespace {
+
+using How = KvmRun::How;
+using kvm::Kernel;
+
+constexpr int kGpStatus = 200 + 13;  ///< of a program that an unexpected #GP ends
+
+void expect_pass(const KvmWorld& world, const KvmRun& run, std::string_view what) {
+  EXPECT_EQ(run.how, How::kExited) << what << ": " << world.trouble(run);
+  EXPECT_EQ(run.status, 0) << what << ": " << world.trouble(run);
+}
+
+std::vector<Kernel> every_kernel() {
+  std::vector<Kernel> kernels;
+  for (const kvm::KernelName& k : kvm::kernel_names()) kernels.push_back(k.kernel);
+  return kernels;
+}
+
+TEST(KvmGuestLbr, is_the_guests_own_with_every_kernel) {
+  for (const Kernel kernel : every_kernel()) {
+    KvmWorld w(kernel);
+    const KvmRun run = w.run("kvm_lbr");
+    expect_pass(w, run, name(kernel));
+    EXPECT_EQ(run.warnings, 0u) << name(kernel);
+  }
+}
+
+TEST(KvmGuestLbr, is_the_guests_own_on_parts_of_every_shape) {
+  for (const char* part : {"haswell", "broadwell", "skx", "cascadelake", "icelake", "icx", "goldmontplus"}) {
+    const unsigned depth = part == std::string("haswell") || part == std::string("broadwell") ? 16 : 32;
+    KvmWorld w(Kernel::kS8, {.uarch = part});
+    const KvmRun run = w.run("kvm_lbr", depth);
+    expect_pass(w, run, part);
+  }
+}
+
+/// The ring is one; perf saves and restores it between the tasks, in the middle of whatever the guest does.
+TEST(KvmGuestLbr, survives_another_task_of_the_host_that_is_sampled_with_lbrs) {
+  for (const Kernel kernel : every_kernel()) {
+    for (const u64 slice : {7, 23, 50}) {
+      KvmWorld w(kernel, {.host_lbr = HostLbr::kOtherTask, .slice = slice});
+      const KvmRun run = w.run("kvm_lbr_live");
+      expect_pass(w, run, name(kernel));
+      EXPECT_GT(run.slices, 20u);
+      const std::vector<LbrRecord> records = w.guest.host_records();
+      ASSERT_EQ(records.size(), 32u);
+      for (const LbrRecord& r : records) {
+        const auto [first, last] = w.guest.host_code();
+        EXPECT_TRUE(r.from >= first && r.from < last && r.to >= first && r.to < last)
+            << std::hex << r.from << " -> " << r.to;
+      }
+    }
+  }
+}
+
+/// A host event that is pinned to the CPU: the guest's event is in error, so its registers read 0.
+TEST(KvmGuestLbr, reads_zeros_while_a_pinned_event_of_the_host_has_the_lbrs) {
+  for (const Kernel kernel : {Kernel::kS0, Kernel::kS8, Kernel::k6_12_8, Kernel::k7_3}) {
+    KvmWorld w(kernel, {.host_lbr = HostLbr::kPinned});
+    const KvmRun run = w.run("kvm_lbr");
+    EXPECT_EQ(run.status, 1) << w.trouble(run);
+    EXPECT_EQ(w.guest.registers().gpr[15], 0u) << "found in record 0";
+    EXPECT_GT(run.warnings, 0u);
+    // 32 records cleared and 16 read, each FROM and TO: nothing is ever passed through.
+    EXPECT_EQ(record_exits(run), 2u * (32 + 16));
+    EXPECT_TRUE(std::ranges::none_of(run.exits, &KvmExit::passed_through));
+  }
+}
+
+TEST(KvmGuestLbr, of_a_pinned_event_of_the_host_are_the_hosts_if_the_guest_leaves_its_lbr_bit_alone) {
+  KvmWorld w(Kernel::kS8, {.host_lbr = HostLbr::kPinned, .slice = 100});
+  const KvmRun run = w.run("kvm_no_lbr");
+  EXPECT_EQ(run.how, How::kHalted) << w.trouble(run);
+  const std::vector<LbrRecord> records = w.guest.host_records();
+  ASSERT_EQ(records.size(), 32u);
+  const auto [first, last] = w.guest.host_code();
+  for (const LbrRecord& r : records) EXPECT_TRUE(r.from >= first && r.from < last) << std::hex << r.from;
+}
+
+/// Before the first access there is no event, so it exits; from then on the guest reaches the CPU's registers
+/// itself. IA32_DEBUGCTL always exits.
+TEST(KvmGuestLbr, registers_are_intercepted_until_there_is_an_event_and_passed_through_from_then_on) {
+  for (const Kernel kernel : every_kernel()) {
+    KvmWorld w(kernel);
+    const KvmRun run = w.run("kvm_lbr");
+    ASSERT_EQ(record_exits(run), 1u) << name(kernel);
+    EXPECT_EQ(msr_exits(run, kvm::msr::kLbrTos, kvm::msr::kLbrTos), 0u);
+    EXPECT_EQ(msr_exits(run, kvm::msr::kDebugctl, kvm::msr::kDebugctl), 2u);
+    const KvmExit& first = run.exits.front();
+    EXPECT_EQ(first.index, 0x680u) << first.describe();
+    EXPECT_FALSE(first.passed_through);
+    EXPECT_TRUE(std::ranges::all_of(run.exits.begin() + 1, run.exits.end(), &KvmExit::passed_through));
+    const auto decided = [](const kvm::Trace& trace, std::string_view id) {
+      return std::ranges::any_of(trace.rules(), [&](const kvm::Rule* r) { return r->id == id; });
+    };
+    EXPECT_TRUE(decided(first.entry, "entry-no-event"));
+    EXPECT_TRUE(decided(first.rules, "event-created"));
+    EXPECT_TRUE(decided(run.exits[1].entry, "entry-pass-through"));
+  }
+}
+
+/// The event is given back at the end of a slice without the guest's LBR bit, and with it the records.
+TEST(KvmGuestLbr, is_lost_when_a_slice_ends_between_switching_off_and_reading) {
+  KvmWorld w(Kernel::kS8);
+  w.guest.load_file(kvm_image("kvm_lbr"));
+  KvmRun run = w.guest.run(1);
+  while (w.vcpu->state.vmcs_debugctl == 0) run = w.guest.run(1);
+  while (w.vcpu->state.vmcs_debugctl != 0) run = w.guest.run(1);
+  w.vcpu->next_slice();
+  run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.status, 1) << w.trouble(run);
+  EXPECT_EQ(w.guest.registers().gpr[15], 0u);
+}
+
+struct Refused {
+  const char* what;
+  Kernel kernel;
+  void (*change)(kvm::HostState&);
+  kvm::ModuleParams params{};
+};
+
+TEST(KvmGuestLbr, is_not_there_where_kvm_does_not_give_it) {
+  const Refused kRefused[] = {
+      {"perf without records", Kernel::kS0, [](kvm::HostState& s) { s.perf.nr = 0; }},
+      {"perf without records", Kernel::kS8, [](kvm::HostState& s) { s.perf.nr = 0; }},
+      {"perf is a stub", Kernel::kS0, [](kvm::HostState& s) { s.perf_built = false; }},
+      {"perf is a stub", Kernel::kS8, [](kvm::HostState& s) { s.perf_built = false; }},
+      {"no call stack", Kernel::k6_12_8, [](kvm::HostState& s) { s.perf.has_callstack = false; }},
+      {"no PDCM", Kernel::kS8, [](kvm::HostState& s) { s.pdcm = false; }},
+      {"no PMU", Kernel::kS8, [](kvm::HostState&) {}, {.enable_pmu = false}},
+      {"mediated", Kernel::k7_3, [](kvm::HostState&) {}, {.mediated_pmu = true}},
+  };
+  for (const Refused& r : kRefused) {
+    kvm::HostState state = host_state("skylake", r.kernel);
+    r.change(state);
+    KvmWorld w(state, {}, r.params);
+    const KvmRun run = w.run("kvm_lbr");
+    EXPECT_EQ(run.status, kGpStatus) << r.what << ", " << name(r.kernel) << ": " << w.trouble(run);
+    EXPECT_EQ(run.exits.front().code, kvm::kUnsupported) << run.exits.front().describe();
+  }
+}
+
+/// Hosts with architectural LBRs: the old kernels offer a record that guests cannot use at the old addresses.
+TEST(KvmGuestLbr, is_not_there_on_hosts_with_architectural_lbrs) {
+  for (const Kernel kernel : every_kernel()) {
+    KvmWorld w(kernel, {.uarch = "sapphirerapids"});
+    const KvmRun run = w.run("kvm_lbr");
+    EXPECT_EQ(run.status, kGpStatus) << name(kernel) << ": " << w.trouble(run);
+  }
+}
+
+/// Capabilities taken from the guest, by user space: no PDCM in its CPUID.
+TEST(KvmGuestLbr, is_not_there_without_the_guests_capability) {
+  kvm::Host host(host_state("skylake", Kernel::kS8));
+  const auto vm = host.create_vm();
+  kvm::GuestCpuid cpuid = host.supported_cpuid();
+  cpuid.set_pdcm(false);
+  const auto vcpu = vm->create_vcpu(cpuid);
+  KvmGuest guest(*vcpu);
+  guest.load_file(kvm_image("kvm_lbr"));
+  EXPECT_EQ(guest.run(kGuestLimit).status, kGpStatus);
+}
+
+/// Pass-through reaches the CPU, so user space sees by ioctl what the guest has recorded.
+TEST(KvmGuestLbr, is_what_user_space_reads_from_the_vcpu) {
+  KvmWorld w(Kernel::kS8);
+  ASSERT_EQ(w.run("kvm_lbr").status, 0);
+  const u64 tos = w.vcpu->get_msr(kvm::msr::kLbrTos).value;
+  const u32 from = 0x680 + static_cast<u32>(tos);
+  EXPECT_EQ(w.vcpu->get_msr(from).value, w.guest.hardware_msr(from));
+  EXPECT_NE(w.vcpu->get_msr(from).value, 0u);
+}
+
+TEST(KvmGuestPmu, counts_what_the_kernels_own_test_expects) {
+  for (const Kernel kernel : every_kernel()) {
+    KvmWorld w(kernel);
+    const KvmRun run = w.run("kvm_counts");
+    expect_pass(w, run, name(kernel));
+  }
+}
+
+TEST(KvmGuestPmu, interrupts_at_the_instruction_of_the_overflow_with_the_records_frozen) {
+  for (const Kernel kernel : every_kernel()) {
+    KvmWorld w(kernel);
+    const KvmRun run = w.run("kvm_pmi");
+    expect_pass(w, run, name(kernel));
+    EXPECT_EQ(run.pmis, 1u);
+    const auto pmi = std::ranges::find_if(run.exits, &KvmExit::pmi);
+    ASSERT_NE(pmi, run.exits.end());
+    EXPECT_EQ(pmi->reason, vmx::Reason::kException);
+    EXPECT_TRUE(
+        std::ranges::any_of(pmi->rules.rules(), [](const kvm::Rule* r) { return r->id == "pmi-freeze"; }));
+  }
+}
+
+TEST(KvmGuestRun, answers_cpuid_and_what_is_beside_the_model) {
+  std::string output;
+  KvmWorld w(Kernel::kS8, {.output = [&](std::string_view text) { output += text; }});
+  const KvmRun run = w.run("kvm_cpuid");
+  expect_pass(w, run, "kvm_cpuid");
+  EXPECT_EQ(output, "hi");
+}
+
+TEST(KvmGuestRun, goes_on_after_its_budget_and_comes_to_the_same_end) {
+  KvmWorld whole(Kernel::kS8), parts(Kernel::kS8);
+  const KvmRun run = whole.run("kvm_lbr");
+  parts.guest.load_file(kvm_image("kvm_lbr"));
+  u64 instructions = 0;
+  KvmRun part;
+  do {
+    part = parts.guest.run(3);
+    EXPECT_LE(part.instructions, 3u);
+    instructions += part.instructions;
+  } while (part.how == How::kBudget);
+  EXPECT_EQ(part.how, How::kExited);
+  EXPECT_EQ(part.status, 0) << parts.trouble(part);
+  EXPECT_EQ(instructions, run.instructions);
+  EXPECT_EQ(whole.guest.instructions(), run.instructions);
+}
+
+TEST(KvmGuestRun, loads_again) {
+  KvmWorld w(Kernel::kS8);
+  EXPECT_EQ(w.run("kvm_lbr").status, 0);
+  EXPECT_EQ(w.run("kvm_no_lbr").how, How::kHalted);
+  const KvmRun again = w.run("kvm_lbr");
+  EXPECT_EQ(again.status, 0) << w.trouble(again);
+}
+
+TEST(KvmGuestRun, ends_with_a_triple_fault_that_it_names) {
+  KvmWorld w(Kernel::kS8);
+  constexpr std::array<u8, 2> kUndefined = {0x0f, 0x0b};
+  w.guest.load(kUndefined);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.how, How::kShutdown);
+  EXPECT_EQ(run.why, "triple fault at 0x100000");
+}
+
+TEST(KvmGuestRun, names_an_exit_that_nobody_handles) {
+  KvmWorld w(Kernel::kS8);
+  constexpr std::array<u8, 2> kIn = {0xe4, 0x60};  // in al, 0x60
+  w.guest.load(kIn);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.how, How::kUnhandled);
+  EXPECT_EQ(run.why, "port input of 1 byte at port 0x60");
+}
+
+/// A value of IA32_DEBUGCTL that the CPU does not have, by user space that knows no better.
+TEST(KvmGuestRun, names_the_check_that_an_entry_fails) {
+  KvmWorld w(Kernel::kS8);
+  w.vcpu->state.vmcs_debugctl = u64{1} << 5;
+  constexpr std::array<u8, 1> kHlt = {0xf4};
+  w.guest.load(kHlt);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.how, How::kFailedEntry);
+  EXPECT_NE(run.why.find("exit reason 33"), std::string::npos) << run.why;
+}
+
+TEST(KvmGuestRun, counts_exits_that_it_does_not_keep) {
+  KvmWorld w(Kernel::kS8, {.kept_exits = 2});
+  const KvmRun run = w.run("kvm_lbr");
+  EXPECT_EQ(run.exits.size(), 2u);
+  EXPECT_EQ(run.exits_seen, run.entries);
+  EXPECT_GT(run.exits_seen, 2u);
+}
+
+}  // namespace
+}  // namespace lastbranch::test
