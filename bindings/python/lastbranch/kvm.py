@@ -19,21 +19,36 @@ Source: the specification's sections that each row names; docs/kvm.md.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from lastbranch import _core
 from lastbranch._core import Error
+from lastbranch._kvm import (
+    Answer,
+    Cpuid,
+    Exit,
+    Kernel,
+    Perf,
+    Row,
+    Run,
+    TableRow,
+    Trace,
+    set_fields,
+    trace_of,
+)
 
 __all__ = [
+    "IMAGE_BASE",
     "MASKED_EVENTS",
     "PMU_CAP_DISABLE",
     "Answer",
     "Cpuid",
+    "Exit",
     "Host",
     "Kernel",
     "Perf",
     "Row",
+    "Run",
     "TableRow",
     "Trace",
     "Vcpu",
@@ -48,6 +63,8 @@ Msr: TypeAlias = str | int
 Entries: TypeAlias = Mapping[str, int] | Mapping[int, int] | Mapping[Msr, int] | Iterable[tuple[Msr, int]]
 """Registers with values, in order."""
 
+IMAGE_BASE = 0x100000
+"""Where `Vcpu.run` loads an image, guest-physical."""
 PMU_CAP_DISABLE = 1
 """KVM_PMU_CAP_DISABLE, the only flag of KVM_CAP_PMU_CAPABILITY."""
 MASKED_EVENTS = 1
@@ -55,150 +72,6 @@ MASKED_EVENTS = 1
 
 _ACTIONS = {"allow": 0, "deny": 1}
 _LBR_USERS = ("none", "task", "pinned")
-
-
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A kernel whose KVM is modelled."""
-
-    name: str
-    """What ``kernel=`` takes: ``v5-series:0`` to ``v5-series:8``, or a release."""
-    alias: str
-    """The specification's tag for it; ``kernel=`` takes that too."""
-    what: str
-    """What it is, in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of a rule table."""
-
-    id: str
-    words: str
-    """The rule."""
-    section: str
-    """Of the specification, kvm-lbr-semantics.md."""
-    kernels: str
-    """Those it holds for: ``all``, or names with ranges."""
-
-    def __str__(self) -> str:
-        return f"{self.id}: {self.words} [section {self.section}; {self.kernels}]"
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A row with the table it is in."""
-
-    table: str
-    row: Row
-
-
-class Trace(tuple[Row, ...]):
-    """The rows that decided a call, oldest first; as text, one line a row."""
-
-    __slots__ = ()
-
-    @property
-    def ids(self) -> list[str]:
-        """The rows' ids."""
-        return [row.id for row in self]
-
-    def __str__(self) -> str:
-        return "\n".join(str(row) for row in self)
-
-
-def _trace(rows: list[tuple[str, str, str, str]]) -> Trace:
-    return Trace(Row(*row) for row in rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the guest's instruction got: a value or #GP(0). True if there was no fault."""
-
-    code: int
-    """KVM's own: 0, 1 (invalid) or 2 (unsupported); -22 where user space would see EINVAL."""
-    value: int | None = None
-    """What was read; None after a write or a fault."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether there was no fault."""
-        return self.code == 0
-
-    @property
-    def gp(self) -> bool:
-        """Whether the guest gets #GP(0)."""
-        return self.code != 0
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __str__(self) -> str:
-        if self.gp:
-            return "#GP"
-        return "ok" if self.value is None else f"ok, {self.value:#x}"
-
-
-@dataclass(frozen=True, slots=True)
-class Perf:
-    """The host's perf, as far as KVM depends on it."""
-
-    built: bool = True
-    """Whether its Intel code is built; False: KVM calls the inline stub."""
-    lbr_nr: int | None = None
-    """Records it has, 0 to 32; None: as many as the part, 0 if the probe fails."""
-    callstack: bool | None = None
-    """Whether it can record call stacks; None: as the part."""
-    lbr_registers: Literal["work", "stuck", "absent"] = "work"
-    """What its probe meets on a host that is itself a guest: registers that keep what is written, that read
-    0, or that fault."""
-    lbr_user: Literal["none", "task", "pinned"] = "none"
-    """Who on the host uses the records: nobody; another task, which takes turns with the vCPU; or a pinned
-    event of the CPU, so that a guest's LBR event goes into its error state."""
-    lbr_errno: int = 0
-    """An errno: it refuses to make such events, with ``-errno``."""
-
-
-class Cpuid(_core.KvmCpuid):
-    """The CPUID of a guest, as far as KVM looks at it here; its parts are attributes that can be set.
-
-    ``pdcm``, ``dtes64``, ``ds``, ``rtm``, ``bus_lock_detect`` (bool) are features; ``has_leaf_0a`` (bool)
-    says whether leaf 0AH is there, and ``present`` whether user space gives a table at all; ``leaf1_eax``,
-    ``leaf1_ecx``, ``leaf1_edx``, ``leaf7_ebx``, ``leaf7_ecx``, ``leaf0a_eax``, ``leaf0a_ebx``,
-    ``leaf0a_edx`` are the registers (32 bits), and ``model`` is what leaf 1 says of it.
-
-    >>> Cpuid(Host("skylake").supported_cpuid, pdcm=False).pdcm
-    False
-    """
-
-    def __init__(self, base: _core.KvmCpuid | None = None, **changes: int | bool) -> None:
-        """A copy of `base`, or an empty table, with `changes` of the attributes above.
-
-        Raises `Error` when there is no such attribute.
-        """
-        if base is None:
-            super().__init__()
-            self.present = True
-        else:
-            super().__init__(base)
-        _set_fields(self, "CPUID", changes)
-
-    def set_pmu(self, version: int, gp: int, fixed: int, width: int = 48, events: int = 7) -> None:
-        """Gives leaf 0AH.
-
-        version: of the architectural PMU, 0 to 255.
-        gp, fixed: counters, 0 to 255 and 0 to 31.
-        width: of all of them, bits, 0 to 255.
-        events: architectural events that are enumerated, 0 to 255.
-        """
-        super().set_pmu(version, gp, fixed, width, events)
-
-    def __repr__(self) -> str:
-        pmu = f"PMU version {self.leaf0a_eax & 0xFF}" if self.has_leaf_0a else "no leaf 0AH"
-        features = [
-            name for name in ("pdcm", "ds", "dtes64", "rtm", "bus_lock_detect") if getattr(self, name)
-        ]
-        return f"<Cpuid model {self.model:#x}, {pmu}, {', '.join(features) or 'no features'}>"
 
 
 class Host:
@@ -247,13 +120,15 @@ class Host:
             state.perf.nr = perf.lbr_nr
         if perf.callstack is not None:
             state.perf.has_callstack = perf.callstack
-        _set_fields(state, "host", changes or {})
+        set_fields(state, "host", changes or {})
         if changes and "perf_capabilities" in changes:
             state.perf.format = state.perf_capabilities & 0x3F
         self.perf = perf
         """The host's perf, as it was at boot."""
         self.uarch = uarch
         """Name of the part."""
+        self.overrides = dict(overrides or {})
+        """Fields of the part's record that are changed."""
         self._core = _core.KvmHost(
             state=state,
             enable_pmu=enable_pmu,
@@ -294,7 +169,7 @@ class Host:
     @property
     def trace(self) -> Trace:
         """The rows that decided the last call; at first, those of perf's probe and of the modules' load."""
-        return _trace(self._core.rules())
+        return trace_of(self._core.rules())
 
     @property
     def supported_perf_capabilities(self) -> int:
@@ -325,6 +200,13 @@ class Host:
         done, values = self._core.get_msrs([self.msr(m) for m in msrs])
         _ioctl("KVM_GET_MSRS", done, self.trace)
         return values
+
+    def x86_perf_get_lbr(self, nr: int = 0) -> tuple[int, int]:
+        """Calls perf's function of that name with a record of the caller's, of which `nr` was set before.
+
+        Returns what the function does, 0 in kernels where it returns nothing, and nr after it.
+        """
+        return self._core.x86_perf_get_lbr(nr)
 
     def reload(self) -> None:
         """Loads the modules again, after a change of `state` that they would not have seen."""
@@ -378,7 +260,7 @@ class Vm:
     @property
     def trace(self) -> Trace:
         """The rows that decided the last call."""
-        return _trace(self._core.rules())
+        return trace_of(self._core.rules())
 
     @property
     def pmu_capability(self) -> int:
@@ -469,7 +351,7 @@ class Vcpu:
     @property
     def trace(self) -> Trace:
         """The rows that decided the last call's answer; of a list of registers, those of each entry."""
-        return _trace(self._core.rules())
+        return trace_of(self._core.rules())
 
     @property
     def log_lines(self) -> int:
@@ -593,6 +475,69 @@ class Vcpu:
         """The guest's own guest exits to it; nothing where none runs."""
         self._core.nested_exit()
 
+    def run(
+        self,
+        image: bytes | None = None,
+        *,
+        base: int = IMAGE_BASE,
+        memory: int = 16 << 20,
+        slice: int = 0,
+        max_instructions: int | None = None,
+    ) -> Run:
+        """KVM_RUN: the guest executes on a hart of the host's part, in VMX non-root operation.
+
+        image: flat 64-bit code; it is loaded at `base` and entered there at privilege level 0 on an identity
+            map, with interrupts off, RSP 80000H, RDI bytes of memory and RSI the image's end. The vCPU keeps
+            its KVM state. None: the guest goes on where it was.
+        base: guest-physical, 2000H or more, a multiple of 16.
+        memory: the guest's, bytes in whole pages, 2 MiB to 4076 MiB. Taken with an image.
+        slice: instructions of the guest after which the host runs another task for a while; 0: never. Taken
+            with an image.
+        max_instructions: the limit; None: none. Ctrl-C ends the run in any case.
+
+        The guest's port F4H ends the run, E9H takes its output. Raises `Error`: an image that does not fit,
+        no image at all, a guest that has ended.
+        """
+        if image is not None:
+            host = self.vm.host
+            user = host.perf.lbr_user
+            self._core.load(bytes(image), host.uarch, list(host.overrides.items()), base, memory, slice, user)
+        got = self._core.run(max_instructions)
+        exits = [
+            Exit(**facts, entry=trace_of(entry), trace=trace_of(rules))
+            for facts, entry, rules in got.pop("exits")
+        ]
+        return Run(**got, exits=exits)
+
+    @property
+    def registers(self) -> dict[str, int]:
+        """The guest's registers between two runs: ``rax`` ... ``r15``, ``rip``, ``rflags``, ``cr0``, ``cr2``,
+        ``cr3``, ``cr4``, ``efer``, ``dr7``. Raises `Error` before its first image."""
+        return self._core.registers()
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Guest-physical memory. Raises `Error` where it ends before."""
+        return self._core.read_memory(_u64("address", address), _u64("size", size))
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        """Guest-physical memory. Raises `Error` where it ends before."""
+        self._core.write_memory(_u64("address", address), data)
+
+    def cpu_msr(self, msr: Msr) -> int | None:
+        """The CPU's own register, as the host kernel reads it between entries; None: it faults.
+
+        Raises `Error` before the guest's first image.
+        """
+        return self._core.cpu_msr(self._msr(msr))
+
+    @property
+    def host_records(self) -> list[tuple[int, int]]:
+        """(from, to) of the host's own records, newest first; none where the host has no use for LBRs.
+
+        Raises `Error` before the guest's first image.
+        """
+        return self._core.host_records()
+
     def passes_through(self, msr: Msr) -> bool:
         """Whether the guest's access of a register would reach the CPU without an exit."""
         return self._core.passes_through(self._msr(msr))
@@ -630,17 +575,6 @@ def rules(kernel: str | None = None) -> list[TableRow]:
     Raises `Error` that lists the known kernels.
     """
     return [TableRow(table, Row(*row)) for table, row in _core.kvm_rules(kernel)]
-
-
-def _set_fields(target: Any, what: str, changes: Mapping[str, int | bool]) -> None:
-    known = sorted(n for n in dir(target) if not n.startswith("_") and not callable(getattr(target, n)))
-    for name, value in changes.items():
-        if name not in known:
-            raise Error(f"{what}: expected one of {', '.join(known)}, found {name!r}")
-        try:
-            setattr(target, name, value)
-        except (AttributeError, TypeError) as error:
-            raise Error(f"{what}: {name}: expected a value that it can have, found {value!r}") from error
 
 
 def _u64(what: str, value: int) -> int:

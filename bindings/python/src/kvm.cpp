@@ -24,12 +24,6 @@ namespace py = pybind11;
 py::tuple row(const kvm::Rule& rule) {
   return py::make_tuple(rule.id, rule.words, rule.section, kvm::describe(rule.kernels));
 }
-py::list rows(const KvmRules& rules) {
-  py::list list;
-  for (const kvm::Rule* rule : rules) list.append(row(*rule));
-  return list;
-}
-
 py::list kernels() {
   py::list list;
   for (const kvm::KernelName& k : kvm::kernel_names()) list.append(py::make_tuple(k.name, k.alias, k.what));
@@ -80,6 +74,23 @@ std::pair<int, std::vector<u64>> feature_msrs(KvmHost& h, const std::vector<u32>
   return {done, values};
 }
 
+/// What the kernel's function returns for a record with that nr, and its nr then.
+std::pair<int, unsigned> perf_get_lbr(KvmHost& h, unsigned nr) {
+  kvm::VmState vm;
+  kvm::VcpuState vcpu;
+  kvm::Trace trace;
+  kvm::Op op{.host = h.host.state,
+             .module = h.host.module,
+             .vm = vm,
+             .vcpu = vcpu,
+             .hardware = *h.hardware,
+             .trace = &trace};
+  kvm::LbrRecordSet record{.nr = nr};
+  const int code = kvm::x86_perf_get_lbr(op, record);
+  h.rules = trace.rules();
+  return {code, record.nr};
+}
+
 void bind_host(py::module_& m) {
   py::class_<KvmHost>(m, "KvmHost")
       .def(py::init(&make_host), py::kw_only(), py::arg("state"), py::arg("enable_pmu"),
@@ -91,7 +102,7 @@ void bind_host(py::module_& m) {
       .def_property_readonly(
           "module", [](KvmHost& h) -> kvm::ModuleState& { return h.host.module; },
           py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmHost& h) { return rows(h.rules); })
+      .def("rules", [](const KvmHost& h) { return kvm_rows(h.rules); })
       .def("reload",
            [](KvmHost& h) {
              h.host.reload();
@@ -112,6 +123,7 @@ void bind_host(py::module_& m) {
       .def(
           "msr_name", [](const KvmHost& h, u32 index) { return kvm_msr_name(index, h.host.state.perf); },
           py::arg("index"))
+      .def("x86_perf_get_lbr", &perf_get_lbr, py::arg("nr"))
       .def(
           "create_vm", [](KvmHost& h) { return std::make_unique<KvmVm>(h.host); }, py::keep_alive<0, 1>());
 }
@@ -143,7 +155,7 @@ void bind_vm(py::module_& m) {
       .def_property_readonly(
           "state", [](KvmVm& v) -> kvm::VmState& { return v.vm.state; },
           py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmVm& v) { return rows(v.rules); })
+      .def("rules", [](const KvmVm& v) { return kvm_rows(v.rules); })
       .def("check_pmu_capability", [](KvmVm& v) { return kvm::check_pmu_cap(v.vm.host().module); })
       .def(
           "enable_pmu_capability",
@@ -167,7 +179,7 @@ void bind_vcpu(py::module_& m) {
   c.def_property_readonly(
        "state", [](KvmVcpu& v) -> kvm::VcpuState& { return v.vcpu().state; },
        py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmVcpu& v) { return rows(v.rules()); })
+      .def("rules", [](const KvmVcpu& v) { return kvm_rows(v.rules()); })
       .def("set_cpuid", &KvmVcpu::set_cpuid, py::arg("cpuid"))
       .def("set_msrs", &KvmVcpu::set_msrs, py::arg("entries"))
       .def("get_msrs", &KvmVcpu::get_msrs, py::arg("indices"))
@@ -199,9 +211,16 @@ void bind_vcpu(py::module_& m) {
   tally("hardware_writes", &KvmTally::hardware_writes);
   tally("intercept_updates", &KvmTally::intercept_updates);
   tally("pmis", &KvmTally::lvtpc);
+  bind_kvm_run(c);
 }
 
 }  // namespace
+
+py::list kvm_rows(const KvmRules& rules) {
+  py::list list;
+  for (const kvm::Rule* rule : rules) list.append(row(*rule));
+  return list;
+}
 
 void bind_kvm(py::module_& m) {
   bind_host(m);

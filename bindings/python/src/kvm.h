@@ -6,6 +6,9 @@
 #include <utility>
 #include <vector>
 
+#include <pybind11/pybind11.h>
+
+#include "sim/machine/kvm_guest.h"
 #include "sim/machine/kvm_host.h"
 
 namespace lastbranch::python {
@@ -34,6 +37,15 @@ struct KvmTally {
   unsigned lvtpc = 0;
 };
 
+/// What a guest runs on.
+struct KvmSetting {
+  std::string uarch{};
+  std::vector<std::pair<std::string, u64>> overrides{};
+  u64 memory = 0, slice = 0;
+  std::string lbr_user{};
+  bool operator==(const KvmSetting&) const = default;
+};
+
 class KvmVcpu {
  public:
   explicit KvmVcpu(kvm::Vm& vm);
@@ -56,6 +68,7 @@ class KvmVcpu {
   int nested_entry(u64 debugctl, bool load, bool save, bool fresh, bool dr7_valid);
 
  private:
+  friend class KvmRunner;
   void begin();
   /// Takes over what the vCPU's call left.
   void gather();
@@ -63,6 +76,34 @@ class KvmVcpu {
   kvm::Vcpu vcpu_;
   KvmRules rules_;
   KvmTally last_;
+  // What the guest runs on, from its first image on; behind the vCPU, which it must not outlive.
+  std::string output_;
+  KvmSetting setting_;
+  std::unique_ptr<KvmGuest> guest_;
 };
+
+/// A vCPU's guest as it runs.
+class KvmRunner {
+ public:
+  explicit KvmRunner(KvmVcpu& vcpu) : vcpu_(vcpu) {}
+
+  /// Gives the guest an image, and the vCPU a new CPU if it has none or another setting. Throws Error.
+  void load(const std::string& image, u64 base, const KvmSetting& setting);
+  /// Throws Error without an image or after an end, and what Python's signal handlers raise.
+  KvmRun run(std::optional<u64> max_instructions);
+  /// What the guest wrote since the last time.
+  [[nodiscard]] std::string take_output() { return std::exchange(vcpu_.output_, {}); }
+  /// Throws Error without an image.
+  [[nodiscard]] KvmGuest& guest();
+
+ private:
+  KvmVcpu& vcpu_;
+};
+
+/// Rows as Python gets them: (id, words, section, kernels).
+[[nodiscard]] pybind11::list kvm_rows(const KvmRules& rules);
+
+/// Adds what runs a guest.
+void bind_kvm_run(pybind11::class_<KvmVcpu>& c);
 
 }  // namespace lastbranch::python
