@@ -137,7 +137,9 @@ bool TextSource::symbols_line(const char* flags) {
     take_addresses();
   }
   symbols_.clear();
-  const char* const at = parse_symbols(columns ? head.rest.data() : line_.begin(), flags);
+  // Columns may leave nothing, not even a place.
+  const char* const behind = head.rest.data() != nullptr ? head.rest.data() : flags;
+  const char* const at = parse_symbols(columns ? behind : line_.begin(), flags);
   const std::string_view rest = between(at, line_.end());
   if (rest.find_first_not_of(" \t") != std::string_view::npos) notes_.stray_text.add(line_.number, rest);
   if (!symbols_.empty()) ++notes_.symbolic_samples;
