@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/error.h"
+#include "sim/perfdata/text_entry.h"
 
 namespace lastbranch::perfdata {
 namespace {
@@ -20,20 +21,35 @@ constexpr std::array<std::string_view, 8> kNewTypeNames = {
     "FAULT_ALGN", "FAULT_DATA", "FAULT_INST", "ARCH_1", "ARCH_2", "ARCH_3", "ARCH_4", "ARCH_5",
 };
 
-std::string_view type_name(const BranchFlags& flags) {
-  if (flags.type != BranchType::kExtendAbi) return kTypeNames[static_cast<std::size_t>(flags.type)];
-  // Past its table perf prints what its C library makes of a null string.
-  return flags.new_type < kNewTypeNames.size() ? kNewTypeNames[flags.new_type] : "(null)";
-}
-
 char prediction(const BranchFlags& flags) {
   if (flags.predicted) return 'P';
   return flags.mispredicted ? 'M' : '-';
 }
 
+/// The context markers between kernel and user part are not printed.
+void append_callchain(const SampleRecord& sample, std::string& text) {
+  text += '\n';
+  for (const u64 ip : sample.callchain) {
+    if (!is_context_marker(ip)) fmt::format_to(std::back_inserter(text), "\t{:16x}\n", ip);
+  }
+}
+
+constexpr std::array<std::string_view, 4> kSpecNames = {"-", "SPEC_WRONG_PATH", "NON_SPEC_CORRECT_PATH",
+                                                        "SPEC_CORRECT_PATH"};
+
 }  // namespace
 
-void append_brstack_entry(const BranchEntry& entry, std::string& text) {
+std::string_view branch_type_name(const BranchFlags& flags) {
+  if (flags.type != BranchType::kExtendAbi) return kTypeNames[static_cast<std::size_t>(flags.type)];
+  // Past its table perf prints what its C library makes of a null string.
+  return flags.new_type < kNewTypeNames.size() ? kNewTypeNames[flags.new_type] : "(null)";
+}
+
+std::string_view branch_spec_name(u8 spec) {
+  return kSpecNames[spec & 3];
+}
+
+void append_brstack_entry(const BranchEntry& entry, std::string& text, bool spec) {
   const BranchFlags flags = BranchFlags::unpack(entry.flags);
   // Nearly all of the output is made here; to_chars takes an eighth of a format string's time.
   std::array<char, 80> buffer;
@@ -53,13 +69,17 @@ void append_brstack_entry(const BranchEntry& entry, std::string& text) {
   *at++ = 'x';
   put_number(entry.to, 16);
   put_flag(prediction(flags));
+  if ((entry.flags & kBranchNotTaken) != 0) *at++ = 'N';
   put_flag(flags.in_tx ? 'X' : '-');
   put_flag(flags.abort ? 'A' : '-');
   *at++ = '/';
   put_number(flags.cycles, 10);
   *at++ = '/';
   text.append(buffer.data(), at);
-  text += type_name(flags);
+  text += branch_type_name(flags);
+  if (!spec) return;
+  text += '/';
+  text += branch_spec_name(flags.spec);
 }
 
 ScriptPrinter::ScriptPrinter(const RecordSource& source, ScriptFields fields)
@@ -67,6 +87,7 @@ ScriptPrinter::ScriptPrinter(const RecordSource& source, ScriptFields fields)
   comms_.emplace(0, "swapper");
   for (const EventInfo& event : source.events()) {
     event_width_ = std::max(event_width_, event.name.size());
+    chains_ = chains_ || (event.attr.sample_type & kSampleCallchain) != 0;
     for (u8 i = 0; i < static_cast<u8>(ScriptField::kCount); ++i) {
       const auto field = static_cast<ScriptField>(i);
       const u64 needed = needed_sample_bit(field);
@@ -94,7 +115,7 @@ void ScriptPrinter::print(const Record& record, std::string& text) {
 
 void ScriptPrinter::print_sample(const SampleRecord& sample, std::string& text) const {
   const auto out = std::back_inserter(text);
-  if (fields_.has(ScriptField::kComm)) fmt::format_to(out, "{:>16} ", comm_of(sample.tid));
+  if (fields_.has(ScriptField::kComm)) fmt::format_to(out, "{:>{}} ", comm_of(sample.tid), chains_ ? 0 : 16);
   const auto pid = static_cast<i32>(sample.pid);
   const auto tid = static_cast<i32>(sample.tid);
   if (fields_.has(ScriptField::kPid) && fields_.has(ScriptField::kTid)) {
@@ -113,11 +134,17 @@ void ScriptPrinter::print_sample(const SampleRecord& sample, std::string& text) 
   if (fields_.has(ScriptField::kEvent)) {
     fmt::format_to(out, "{:>{}}: ", source_.events()[sample.event].name, event_width_);
   }
-  if (fields_.has(ScriptField::kIp)) fmt::format_to(out, " {:16x}", sample.ip);
+  if (fields_.has(ScriptField::kIp)) {
+    if (sample.callchain.empty()) {
+      fmt::format_to(out, " {:16x}", sample.ip);
+    } else {
+      append_callchain(sample, text);
+    }
+  }
   if (fields_.has(ScriptField::kBrstack)) {
     for (const BranchEntry& entry : sample.branches) {
       text += ' ';
-      append_brstack_entry(entry, text);
+      append_brstack_entry(entry, text, fields_.has(ScriptField::kSpec));
       text += ' ';
     }
   }

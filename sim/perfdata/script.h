@@ -1,6 +1,8 @@
 #pragma once
 /// Prints samples as `perf script` of perf 6.1 does, to the byte: columns, widths, blanks at the ends of
-/// lines. Not printed: symbols, DSOs, source lines; the branch's `spec` field, which perf 6.2 added. Source:
+/// lines. Call chains stand on lines of their own before the branch
+/// stack, in place of the IP. Not printed: symbols, DSOs, source lines; the branch's
+/// `spec` field, which perf 6.2 added, unless the field is asked for. Source:
 /// the output of perf 6.1; the tests compare with it.
 #include <functional>
 #include <string>
@@ -29,6 +31,7 @@ class ScriptPrinter {
   const RecordSource& source_;
   ScriptFields fields_;
   std::size_t event_width_ = 0;
+  bool chains_ = false;                         // some samples have call chains, which narrows a column
   std::unordered_map<u32, std::string> comms_;  // by tid
 };
 
@@ -36,7 +39,19 @@ class ScriptPrinter {
 void print_script(RecordSource& source, ScriptFields fields,
                   const std::function<void(std::string_view)>& sink);
 
-/// One entry as `brstack` prints it, without the blanks around: "0x40062f/0x4005b0/P/-/-/9/COND".
-void append_brstack_entry(const BranchEntry& entry, std::string& text);
+/// One entry as `brstack` prints it, without the blanks around: "0x40062f/0x4005b0/P/-/-/9/COND"; with `spec`
+/// as perf 6.2 and newer do: "0x40062f/0x4005b0/P/-/-/9/COND/-".
+void append_brstack_entry(const BranchEntry& entry, std::string& text, bool spec = false);
+
+/// "COND"; empty: the type is not known.
+[[nodiscard]] std::string_view branch_type_name(const BranchFlags& flags);
+/// "NON_SPEC_CORRECT_PATH"; "-" for 0.
+[[nodiscard]] std::string_view branch_spec_name(u8 spec);
+
+/// Whether an element of a call chain says where the following ones were (PERF_CONTEXT_USER and its like) and
+/// is no address.
+[[nodiscard]] constexpr bool is_context_marker(u64 ip) {
+  return ip >= ~u64{0} - 4094;
+}
 
 }  // namespace lastbranch::perfdata

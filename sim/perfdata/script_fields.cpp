@@ -21,7 +21,7 @@ constexpr std::array kRows = {
     Row{ScriptField::kTid, "tid", kSampleTid},    Row{ScriptField::kCpu, "cpu", kSampleCpu},
     Row{ScriptField::kTime, "time", kSampleTime}, Row{ScriptField::kPeriod, "period", kSamplePeriod},
     Row{ScriptField::kEvent, "event", 0},         Row{ScriptField::kIp, "ip", kSampleIp},
-    Row{ScriptField::kBrstack, "brstack", 0},
+    Row{ScriptField::kBrstack, "brstack", 0},     Row{ScriptField::kSpec, "spec", 0},
 };
 static_assert(kRows.size() == static_cast<std::size_t>(ScriptField::kCount));
 

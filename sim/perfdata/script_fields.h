@@ -7,8 +7,8 @@
 
 namespace lastbranch::perfdata {
 
-/// In the order in which they are printed.
-enum class ScriptField : u8 { kComm, kPid, kTid, kCpu, kTime, kPeriod, kEvent, kIp, kBrstack, kCount };
+/// In the order in which they are printed; kSpec is a part of the entries of kBrstack.
+enum class ScriptField : u8 { kComm, kPid, kTid, kCpu, kTime, kPeriod, kEvent, kIp, kBrstack, kSpec, kCount };
 
 class ScriptFields {
  public:
