@@ -21,6 +21,7 @@ int run_command(const std::vector<std::string>& arguments);
 int stat_command(const std::vector<std::string>& arguments);
 int record_command(const std::vector<std::string>& arguments);
 int script_command(const std::vector<std::string>& arguments);
+int replay_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
 int bare_command(const std::vector<std::string>& arguments);

@@ -27,6 +27,8 @@ constexpr auto kCommands = std::to_array<Command>(
      {"bare", "run an image without an operating system, from privilege level 0", bare_command},
      {"script", "print the samples of a perf.data file", script_command},
      {"report", "print the hottest branches of a perf.data file", report_command},
+     {"replay", "hold a capture of last-branch records against the model, its code and a run",
+      replay_command},
      {"kvm", "explain, compare and check KVM's virtualization of LBRs and the PMU", kvm_command},
      {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}});
 

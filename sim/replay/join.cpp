@@ -17,8 +17,13 @@ constexpr u64 kLatePrecise = 2;
 
 bool fits(Window earlier, Window later, unsigned depth, unsigned distance) {
   if (later.size() != std::min<std::size_t>(depth, earlier.size() + distance)) return false;
-  const std::size_t common = later.size() - distance;
-  return std::ranges::equal(later.subspan(distance), earlier.first(common));
+  return std::ranges::equal(later.subspan(distance), earlier.first(later.size() - distance));
+}
+
+/// The same but for how many there are: entries that perf cannot decode are missing in both windows.
+bool agrees(Window earlier, Window later, unsigned distance) {
+  const std::size_t common = std::min(later.size() - distance, earlier.size());
+  return std::ranges::equal(later.subspan(distance, common), earlier.first(common));
 }
 
 /// Cycles from the oldest branch to the newest: each entry's are those since the one before it.
@@ -51,9 +56,13 @@ Join join_windows(Window earlier, Window later, unsigned depth, const Between& b
     found = {.overlap = Overlap::kProved, .distance = distance};
   }
   if (found.overlap == Overlap::kProved) return found;
-  // A ring that was emptied in between is not full again after so few branches.
-  const bool both_full = earlier.size() == depth && later.size() == depth;
-  return {.overlap = both_full ? Overlap::kNone : Overlap::kUnknown};
+  // A ring that was emptied in between holds no more than what ran since.
+  if (between.most && later.size() <= *between.most) return {};
+  for (unsigned distance = 0; distance <= furthest; ++distance) {
+    if (between.places && distance % depth != *between.places) continue;
+    if (agrees(earlier, later, distance)) return {};
+  }
+  return {.overlap = Overlap::kNone};
 }
 
 std::optional<u64> most_branches(const perfdata::Attr& attr, u64 period) {

@@ -21,9 +21,9 @@ using Window = std::span<const perfdata::BranchEntry>;
 
 /// What bounds the branches between two samples.
 struct Between {
-  std::optional<u64> most;         ///< branches; nothing: not known
-  std::optional<u64> nanoseconds;  ///< from the earlier sample to the later; nothing: not known
-  std::optional<u64> places;       ///< by how much the place of the newest has moved, modulo `depth`
+  std::optional<u64> most = {};         ///< branches; nothing: not known
+  std::optional<u64> nanoseconds = {};  ///< from the earlier sample to the later; nothing: not known
+  std::optional<u64> places = {};       ///< by how much the place of the newest has moved, modulo `depth`
 };
 
 enum class Overlap : u8 {

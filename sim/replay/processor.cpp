@@ -89,6 +89,7 @@ bool is_x86(std::string_view machine) {
 }
 
 std::string words_of(const RecordShape& shape) {
+  if (shape.stacks == 0) return "no stacks";
   std::vector<std::string_view> fields;
   if (shape.prediction) fields.emplace_back("predictions");
   if (shape.cycles) fields.emplace_back("cycles");
@@ -143,6 +144,7 @@ const cpu::Uarch* part_of_name(std::string_view cpu_desc) {
 }
 
 const cpu::Uarch& part_of_shape(const RecordShape& shape) {
+  if (shape.stacks == 0) return cpu::uarch(cpu::kDefaultUarch);
   if (shape.counters) return cpu::uarch("lunarlake-p");
   if (shape.cycles || shape.deepest > 16) return cpu::uarch("skylake");
   if (shape.call_stack || shape.transactions) return cpu::uarch("haswell");

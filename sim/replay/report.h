@@ -55,7 +55,7 @@ struct Example {
   u32 entry = 0;   ///< number of the entry in the sample, the newest is 0
   u64 from = 0;
   u64 to = 0;
-  std::string words;  ///< what was expected and found, with disassembly where there is code
+  std::string words = {};  ///< what was expected and found, with disassembly where there is code
 };
 
 struct Tally {
