@@ -241,6 +241,19 @@ const RuleCase kCases[] = {
        w.vcpu().next_slice();
        EXPECT_EQ(pmu.in_use, 0u);
      }},
+    {"entry-host-bit",
+     [] {
+       for (const Kernel kernel : {Kernel::k6_12_8, Kernel::k6_12_117}) {
+         World w(kernel);
+         w.write(msr::kDebugctl, 0x801);
+         for (const u64 host : {0x4000, 0x4000, 0}) {
+           w.host.state.debugctl = host;
+           w.vcpu().enter();
+           EXPECT_EQ(w.vcpu().state.vmcs_debugctl, 0x801 | (kernel == Kernel::k6_12_117 ? host : 0));
+           EXPECT_EQ(w.read(msr::kDebugctl), 0x801u) << "the guest's own bits";
+         }
+       }
+     }},
     {"nested-exit",
      [] {
        World w(Kernel::k6_12_8);

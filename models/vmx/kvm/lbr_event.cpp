@@ -28,6 +28,21 @@ bool guest_lbr(const Op& op) {
   return (op.vcpu.vmcs_debugctl & debugctl::kLbr) != 0;
 }
 
+/// Whether the running value lacks the host's FREEZE_WHILE_SMM, or keeps it from an earlier entry.
+bool host_bit_changed(const Op& op) {
+  return (op.vcpu.vmcs_debugctl & debugctl::kFreezeWhileSmm) != host_owned_debugctl(op);
+}
+
+constexpr Rule kHostBitRules[] = {
+    {"entry-host-bit", "the host's FREEZE_WHILE_SMM has changed: the VMCS field gets it again", "4.4",
+     kDebugctlRework, host_bit_changed,
+     [](Op& op) -> int {
+       op.vcpu.vmcs_debugctl = (op.vcpu.vmcs_debugctl & ~debugctl::kFreezeWhileSmm) | host_owned_debugctl(op);
+       return kOk;
+     }},
+};
+constexpr RuleTable kHostBit{"DEBUGCTL before an entry", true, kHostBitRules};
+
 constexpr Rule kEntryRules[] = {
     {"entry-no-lbr", "the vCPU has no LBRs: nothing to prepare", "5", kAllKernels,
      [](const Op& op) { return !vlbr_enabled(op); }, nothing},
@@ -119,6 +134,7 @@ constexpr RuleTable kCleanup{"cleanup of a slice", true, kCleanupRules};
 }  // namespace
 
 void prepare_entry(Op& op) {
+  decide(kHostBit, op);
   decide(kEntry, op);
 }
 
@@ -131,7 +147,7 @@ void slice_cleanup(Op& op) {
 }
 
 RuleTables lbr_event_tables() {
-  static constexpr const RuleTable* kTables[] = {&kEntry, &kSched, &kCleanup};
+  static constexpr const RuleTable* kTables[] = {&kHostBit, &kEntry, &kSched, &kCleanup};
   return kTables;
 }
 
