@@ -27,7 +27,8 @@ enum class ExportFormat : u8 {
 [[nodiscard]] ExportFormat parse_export_format(std::string_view name);
 
 struct ExportOptions {
-  /// kPerfScript: columns as of script_fields.h; empty: "ip,brstack", which other tools expect.
+  /// kPerfScript: columns as of script_fields.h; empty: "ip,brstack", which other tools expect. Lines of
+  /// COMM, FORK, EXIT and LOST records come with a choice that has comm, pid or tid.
   std::string fields;
   /// kFdata: the program whose profile is wanted; empty: the file that most branches lie in.
   std::string binary;

@@ -11,6 +11,9 @@
 namespace lastbranch::perfdata {
 namespace {
 
+/// What other tools expect.
+constexpr std::string_view kExportedScriptFields = "ip,brstack";
+
 void append_mmap(const Record& record, const MmapRecord& map, std::string& text) {
   const auto out = std::back_inserter(text);
   const bool version_2 = record.header.type == static_cast<u32>(RecordType::kMmap2);
@@ -34,9 +37,10 @@ void append_mmap(const Record& record, const MmapRecord& map, std::string& text)
 
 class ScriptExporter final : public Exporter {
  public:
-  ScriptExporter(const RecordSource& source, const ExportOptions& options)
-      : printer_(source,
-                 ScriptFields(options.fields.empty() ? "ip,brstack" : std::string_view(options.fields))) {}
+  ScriptExporter(const RecordSource& source, ScriptFields fields)
+      : printer_(source, fields),
+        tasks_(fields.has(ScriptField::kComm) || fields.has(ScriptField::kPid) ||
+               fields.has(ScriptField::kTid)) {}
 
   void record(const Record& record, std::string& text) override {
     const auto out = std::back_inserter(text);
@@ -45,14 +49,14 @@ class ScriptExporter final : public Exporter {
       if (sample->repeat != 1) fmt::format_to(out, "{}\n", sample->repeat);
     } else if (const auto* map = std::get_if<MmapRecord>(&record.body)) {
       append_mmap(record, *map, text);
-    } else if (const auto* comm = std::get_if<CommRecord>(&record.body)) {
+    } else if (const auto* comm = std::get_if<CommRecord>(&record.body); comm != nullptr && tasks_) {
       fmt::format_to(out, "PERF_RECORD_COMM{}: {}:{}/{}\n", comm->exec ? " exec" : "", comm->name,
                      static_cast<i32>(comm->pid), static_cast<i32>(comm->tid));
-    } else if (const auto* task = std::get_if<TaskRecord>(&record.body)) {
+    } else if (const auto* task = std::get_if<TaskRecord>(&record.body); task != nullptr && tasks_) {
       fmt::format_to(out, "PERF_RECORD_{}({}:{}):({}:{})\n", task->exit ? "EXIT" : "FORK",
                      static_cast<i32>(task->pid), static_cast<i32>(task->tid),
                      static_cast<i32>(task->parent_pid), static_cast<i32>(task->parent_tid));
-    } else if (const auto* lost = std::get_if<LostRecord>(&record.body)) {
+    } else if (const auto* lost = std::get_if<LostRecord>(&record.body); lost != nullptr && tasks_) {
       fmt::format_to(out, "PERF_RECORD_LOST lost {}\n", lost->lost);
     } else if (const auto* edge = std::get_if<EdgeRecord>(&record.body)) {
       fmt::format_to(out, "B {:x} {:x} {} {}\n", edge->from, edge->to, edge->count, edge->mispredicted);
@@ -67,12 +71,15 @@ class ScriptExporter final : public Exporter {
 
  private:
   ScriptPrinter printer_;
+  bool tasks_;  // without columns of processes, llvm-profgen would take lines of tasks for bad samples
 };
 
 }  // namespace
 
 std::unique_ptr<Exporter> make_script_exporter(const RecordSource& source, const ExportOptions& options) {
-  return std::make_unique<ScriptExporter>(source, options);
+  const ScriptFields fields(options.fields.empty() ? kExportedScriptFields
+                                                   : std::string_view(options.fields));
+  return std::make_unique<ScriptExporter>(source, fields);
 }
 
 }  // namespace lastbranch::perfdata
