@@ -1,4 +1,5 @@
 // Fields, controls and capability MSRs.
+#include <algorithm>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -9,6 +10,19 @@ namespace lastbranch::vmx::test {
 namespace {
 
 using How = VmxOutcome::How;
+
+/// The table says what exists; every other encoding of 32 bits does not, as far as 17 of them show it.
+TEST(VmxFields, are_found_by_their_encodings_and_no_others) {
+  for (u32 encoding = 0; encoding < 1u << 17; ++encoding) {
+    int expected = -1;
+    for (const FieldDef& f : fields()) {
+      const bool high = encoding == f.encoding + 1 && f.has_high();
+      if (encoding == f.encoding || high) expected = static_cast<int>(&f - fields().data());
+    }
+    ASSERT_EQ(find_field(encoding), expected) << std::hex << encoding;
+  }
+  EXPECT_EQ(find_field(0x80000800), -1);
+}
 
 TEST(VmxFields, are_written_and_read_by_encoding) {
   World world;
@@ -55,6 +69,22 @@ TEST(VmxFields, that_do_not_exist_fail_with_error_12) {
   }
 }
 
+/// Encodings of the manual's appendix that this processor has, in steps of two.
+TEST(VmxFields, are_those_of_the_manual_and_no_others) {
+  constexpr struct {
+    u32 first, last;
+  } kBanks[] = {{0x800, 0x80e},   {0xc00, 0xc0c},   {0x2000, 0x200a}, {0x2800, 0x2808}, {0x2816, 0x2816},
+                {0x2c00, 0x2c04}, {0x4000, 0x401a}, {0x4400, 0x440e}, {0x4800, 0x482a}, {0x4c00, 0x4c00},
+                {0x6000, 0x600e}, {0x6400, 0x6400}, {0x640a, 0x640a}, {0x6800, 0x6826}, {0x6c00, 0x6c16}};
+  World world;
+  for (u32 encoding = 0; encoding < 0x10000; encoding += 2) {
+    const bool known = std::ranges::any_of(
+        kBanks, [&](const auto& bank) { return encoding >= bank.first && encoding <= bank.last; });
+    EXPECT_EQ(world.vmx.execute(VmxOp::kVmread, encoding, 0).how, known ? How::kSucceed : How::kFailValid)
+        << std::hex << encoding;
+  }
+}
+
 TEST(VmxFields, have_names_and_the_width_of_their_encoding) {
   std::set<std::string_view> names;
   for (const FieldDef& f : fields()) {
@@ -90,6 +120,27 @@ TEST(VmxControls, are_reported_by_the_capability_registers) {
   }
   for (const u32 absent : {0x48bu, 0x48cu, 0x491u}) EXPECT_FALSE(world.msrs.read(absent).ok()) << absent;
   EXPECT_EQ(world.msrs.write(0x480, 0), MsrFault::kReadOnly);
+}
+
+/// Bit by bit from the manual's lists of controls: what may be 1 of them.
+TEST(VmxControls, are_those_of_the_manual_and_no_others) {
+  World world;
+  const struct {
+    u32 index, may;
+  } rows[] = {{0x48d, 0x3f}, {0x48e, 0x17d9fbf6}, {0x48f, 0x43fffff}, {0x490, 0x20f3ff}};
+  for (const auto& row : rows)
+    EXPECT_EQ(world.msrs.read(row.index).value >> 32, row.may) << std::hex << row.index;
+}
+
+TEST(VmxControls, are_reported_by_these_registers_and_no_others) {
+  World world;
+  for (u32 index = 0x480; index <= 0x493; ++index) {
+    const bool absent = index == 0x48b || index == 0x48c || index > 0x490;
+    EXPECT_EQ(world.msrs.read(index).ok(), !absent) << std::hex << index;
+  }
+  EXPECT_EQ(Vmx::capabilities().size(), 16u) << "and IA32_FEATURE_CONTROL";
+  EXPECT_EQ(world.msrs.read(0x485).value, 0x40040u) << "HLT, four CR3 targets";
+  EXPECT_EQ(world.msrs.read(0x487).value, 0xffffffffu);
 }
 
 TEST(VmxControls, are_accepted_exactly_as_reported) {
