@@ -136,13 +136,32 @@ std::span<const FieldDef> fields() {
   return kFields;
 }
 
+namespace {
+
+/// Row by width, kind and index; every VM entry and exit looks up some hundred fields.
+constexpr unsigned kGroups = 32, kIndexes = 64;
+constexpr unsigned group(u32 encoding) {
+  return encoding >> 10 & (kGroups - 1);
+}
+constexpr std::array<std::array<i16, kIndexes>, kGroups> make_rows() {
+  std::array<std::array<i16, kIndexes>, kGroups> rows{};
+  for (auto& row : rows) row.fill(-1);
+  for (std::size_t i = 0; i < std::size(kFields); ++i) {
+    const u32 encoding = kFields[i].encoding;
+    rows.at(group(encoding)).at(encoding >> 1 & 0x1ff) = static_cast<i16>(i);
+  }
+  return rows;
+}
+constexpr auto kRows = make_rows();
+
+}  // namespace
+
 int find_field(u32 encoding) {
-  const u32 whole = encoding & ~1u;
-  const auto* const at = std::lower_bound(std::begin(kFields), std::end(kFields), whole,
-                                          [](const FieldDef& f, u32 e) { return f.encoding < e; });
-  if (at == std::end(kFields) || at->encoding != whole) return -1;
-  if ((encoding & 1) != 0 && !at->has_high()) return -1;
-  return static_cast<int>(at - std::begin(kFields));
+  const u32 index = encoding >> 1 & 0x1ff;
+  if (encoding >> 15 != 0 || index >= kIndexes) return -1;
+  const int row = kRows[group(encoding)][index];
+  if (row < 0 || ((encoding & 1) != 0 && !kFields[static_cast<std::size_t>(row)].has_high())) return -1;
+  return row;
 }
 
 unsigned largest_index() {
