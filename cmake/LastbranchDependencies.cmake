@@ -51,7 +51,7 @@ add_library(lastbranch_warnings INTERFACE)
 add_library(lastbranch::warnings ALIAS lastbranch_warnings)
 target_compile_options(lastbranch_warnings INTERFACE
   # GCC 12 sees overlapping copies in std::string's operator+ that are not there (its bug 105651).
-  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-restrict $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<COMPILE_LANGUAGE:CXX>:-Wold-style-cast>
   $<$<BOOL:${LASTBRANCH_WERROR}>:-Werror>)
 
 # lastbranch::options: how all of our code is compiled.

@@ -77,7 +77,7 @@ Attr swap_attr(Swapper& file, std::size_t room) {
   file.bitfields({1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 1,
                   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
                   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
-  for (const std::size_t size : {4, 4, 8, 8, 8, 8, 4, 4, 8, 4, 2, 2, 4, 4, 8, 8, 8}) {
+  for (const unsigned size : {4u, 4u, 8u, 8u, 8u, 8u, 4u, 4u, 8u, 4u, 2u, 2u, 4u, 4u, 8u, 8u, 8u}) {
     if (file.at() + size <= start + room) file.take(size);
   }
   file.go(start + room);
