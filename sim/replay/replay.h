@@ -14,13 +14,13 @@
 namespace lastbranch::replay {
 
 struct ReplayOptions {
-  std::vector<std::string> binaries;  ///< ELF files that the capture ran
-  std::vector<std::string> tables;    ///< tables of control flow
-  std::string object;                 ///< the mapped file that the tables are of; empty: found by its mapping
-  std::string uarch;                  ///< replay on this record; empty: what the capture says
-  unsigned depth = 0;                 ///< drive into so many records instead; 0: the processor's
+  std::vector<std::string> binaries = {};  ///< ELF files that the capture ran
+  std::vector<std::string> tables = {};    ///< tables of control flow
+  std::string object = {};  ///< the mapped file that the tables are of; empty: found by its mapping
+  std::string uarch = {};   ///< replay on this record; empty: what the capture says
+  unsigned depth = 0;       ///< drive into so many records instead; 0: the processor's
   /// Filter to drive through instead of the capture's, as `perf record -j` spells it; empty: the capture's.
-  std::string filter;
+  std::string filter = {};
   bool keep_going = false;  ///< damage ends the capture and is noted instead of thrown
 };
 

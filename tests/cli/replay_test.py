@@ -91,7 +91,8 @@ def test_our_own_recordings_agree_at_all_levels(flags: tuple[str, ...], tmp_path
         assert samples > 20
         assert check(report, "ring")["held"] == samples
         assert check(report, "window")["held"] > 0
-        assert check(report, "FROM is a branch")["held"] > 0
+        if not limit:  # else a dynamic program is still in its loader
+            assert check(report, "FROM is a branch")["held"] > 0
         assert report["agrees"]
         if "branches:u" in options:
             assert report["samples"]["joined"] + report["samples"]["ambiguous"] > samples / 2
