@@ -24,10 +24,17 @@ bool comes_not_back(u32 form) {
   return std::ranges::find(kForms, form) != kForms.end();
 }
 
+/// What transactions are made of: it branches when one aborts only, and then from anywhere.
+bool is_transactional(u32 form) {
+  constexpr std::array kForms = {cpu::form_id("XBEGIN (Rel)"), cpu::form_id("XABORT (I)"),
+                                 cpu::form_id("XEND")};
+  return std::ranges::find(kForms, form) != kForms.end();
+}
+
 FlowKind kind_of(const cpu::Decoded& d) {
   const u32 facts = d.info.facts;
   namespace fact = cpu::fact;
-  if ((facts & fact::kBranch) == 0) return FlowKind::kOther;
+  if ((facts & fact::kBranch) == 0 || is_transactional(d.info.form)) return FlowKind::kOther;
   if ((facts & fact::kFar) != 0) return comes_not_back(d.info.form) ? FlowKind::kFarBack : FlowKind::kFar;
   if ((facts & fact::kCond) != 0) return FlowKind::kCond;
   if ((facts & fact::kReturn) != 0) return FlowKind::kReturn;

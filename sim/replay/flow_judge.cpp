@@ -61,6 +61,7 @@ FlowJudge::Entry FlowJudge::entry(const perfdata::BranchEntry& raw) {
 
 /// Takes the sample's entries without the oldest ones that are empty.
 void FlowJudge::load(const perfdata::SampleRecord& sample) {
+  top_is_double_ = false;
   std::size_t n = sample.branches.size();
   while (n != 0 && sample.branches[n - 1].from == 0 && sample.branches[n - 1].to == 0) --n;
   entries_.clear();
@@ -185,7 +186,8 @@ void FlowJudge::judge_target(u32 k) {
   const u64 expected = CodeMap::runtime(e.at, e.insn.target);
   if (expected == e.to) {
     hold(Check::kDirectTarget);
-    if (e.insn.kind == FlowKind::kCond) outcomes[{e.at.code, e.at.address}].taken += now_.weight;
+    const bool again = k == 0 && top_is_double_;
+    if (e.insn.kind == FlowKind::kCond && !again) outcomes[{e.at.code, e.at.address}].taken += now_.weight;
     return;
   }
   const bool struck = e.target.kind == SpotKind::kKernel || e.flags.abort;
@@ -249,7 +251,7 @@ void FlowJudge::judge_line(u32 newer) {
     } else if (line.end == LineEnd::kUnknown) {
       aside(kCheck, Cause::kUnknownMapping, newer, [&] { return line_words(line, o, n); });
     } else {
-      judge_broken(newer, line_words(line, o, n), line.system);
+      judge_broken(newer, line_words(line, o, n), meets_system_call(o.target));
     }
     return;
   }
@@ -259,13 +261,17 @@ void FlowJudge::judge_line(u32 newer) {
   } else if (o.target.kind == SpotKind::kKernel || n.at.kind == SpotKind::kKernel) {
     aside(kCheck, Cause::kKernel, newer, words);
   } else if (o.target.in_code() && n.at.in_code()) {
-    const Line& line = lines_.follow(o.target.code, o.target.address, ~u64{0});
-    judge_broken(newer, "expected a straight line " + words(), line.system);
+    judge_broken(newer, "expected a straight line " + words(), meets_system_call(o.target));
   } else if (is_text(options_.kind) && (n.from < o.to || n.from - o.to > kLongestLine)) {
     judge_broken(newer, "expected a straight line " + words(), false);
   } else {
     aside(kCheck, Cause::kUnknownMapping, newer, words);
   }
+}
+
+/// Whether a system call comes before the next unconditional branch.
+bool FlowJudge::meets_system_call(const Spot& from) {
+  return lines_.follow(from.code, from.address, ~u64{0}).system;
 }
 
 /// There is no straight line from the older entry to `newer`: why?
@@ -285,6 +291,7 @@ void FlowJudge::judge_broken(u32 newer, const std::string& words, bool system) {
   } else if (impossible && is_text(options_.kind)) {
     cause = Cause::kEdited;
   }
+  if (cause == Cause::kDuplicatedTop) top_is_double_ = true;
   n.way = cause == Cause::kUnexplained ? Way::kBroken : Way::kAside;
   aside(Check::kStraightLine, cause, newer, [&] { return words; });
 }
@@ -297,8 +304,7 @@ bool FlowJudge::reaches(const Spot& from, const Spot& to) {
 void FlowJudge::judge_address(const perfdata::SampleRecord& sample) {
   if (entries_.empty() || now_.kind.call_stack || !now_.kind.every_kind) return;
   const Entry& newest = entries_[0];
-  const bool twice = entries_.size() > 1 && newest.from == entries_[1].from && newest.to == entries_[1].to;
-  if (twice && now_.duplicated_top) return;  // the record of the newest branch is not there
+  if (top_is_double_) return;  // the record of the newest branch is not there
   const Spot ip = codes_.locate(now_.pid, sample.ip, now_.time);
   if (!ip.in_code() || !newest.target.in_code()) return;
   const bool held = sample.ip == newest.from || reaches(newest.target, ip);
@@ -315,11 +321,9 @@ void FlowJudge::judge_address(const perfdata::SampleRecord& sample) {
 
 void FlowJudge::judge_walk() {
   if (!walk_ || now_.kind.call_stack || !now_.kind.every_kind) return;
-  const bool twice = entries_.size() > 1 && now_.duplicated_top && entries_[0].way == Way::kAside &&
-                     entries_[0].from == entries_[1].from && entries_[0].to == entries_[1].to;
   walked_.clear();
   bool any = false;
-  for (std::size_t k = entries_.size(); k-- != (twice ? 1 : 0);) {
+  for (std::size_t k = entries_.size(); k-- != (top_is_double_ ? 1 : 0);) {
     const Entry& e = entries_[k];
     if (e.from == 0) return;
     const bool struck = e.target.kind == SpotKind::kKernel || e.flags.abort;
@@ -348,12 +352,12 @@ void FlowJudge::sample(const perfdata::SampleRecord& sample, u64 number, bool du
           .duplicated_top = duplicated_top};
   load(sample);
   if (!now_.kind.every_kind && !now_.kind.call_stack) ++filtered_;
+  for (u32 k = 0; k + 1 < entries_.size(); ++k) judge_line(k);
   for (u32 k = 0; k < entries_.size(); ++k) {
     judge_from(k);
     judge_target(k);
     judge_return(k);
   }
-  for (u32 k = 0; k + 1 < entries_.size(); ++k) judge_line(k);
   judge_address(sample);
   judge_walk();
   if (lines_.full()) {
@@ -364,6 +368,7 @@ void FlowJudge::sample(const perfdata::SampleRecord& sample, u64 number, bool du
 
 void FlowJudge::edge(const perfdata::EdgeRecord& edge, u64 number) {
   now_ = {.number = number, .weight = edge.count};
+  top_is_double_ = false;
   now_.kind.user_only = true;
   entries_.assign(1, entry({edge.from, edge.to, 0}));
   judge_from(0);

@@ -78,6 +78,7 @@ class FlowJudge {
   [[nodiscard]] static Cause cause_of(const Spot& spot);
   [[nodiscard]] bool allowed(FlowKind kind) const;
   [[nodiscard]] bool same_code(const Spot& a, const Spot& b) const;
+  [[nodiscard]] bool meets_system_call(const Spot& from);
   [[nodiscard]] bool reaches(const Spot& from, const Spot& to);
   void hold(Check check) { ++report_[check].held; }
   /// Counts; `words` is only called while examples are kept.
@@ -92,6 +93,7 @@ class FlowJudge {
   std::optional<Walk> walk_;
   Current now_;
   std::vector<Entry> entries_;  // newest first, as in the sample
+  bool top_is_double_ = false;
   std::vector<WalkEntry> walked_;
   u64 filtered_ = 0;   // samples whose lines are not judged
   u64 addresses_ = 0;  // of precise samples, judged
