@@ -195,6 +195,8 @@ bool KvmCpu::enter() {
 }
 
 bool KvmCpu::run_guest(Horizon horizon) {
+  // A window opens behind the instruction that follows STI or MOV SS.
+  if (system.shadowed()) horizon.within(1);
   if (!system.leave_for_nmi_window() && !system.leave_for_interrupt(false)) step(horizon);
   if (vmx.in_guest()) return false;
   run_host(kExit);

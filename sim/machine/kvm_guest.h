@@ -63,7 +63,7 @@ struct KvmExit {
   kvm::Trace entry;             ///< rules that decided on the entry before it
   kvm::Trace rules;             ///< rules that decided the answer
 
-  /// "WRMSR IA32_DEBUGCTL (0x1d9) = 0x1 at 0x100045: ok".
+  /// "WRMSR 0x1d9 = 0x1: ok at 0x100045".
   [[nodiscard]] std::string describe() const;
 };
 

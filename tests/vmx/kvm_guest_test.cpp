@@ -200,6 +200,27 @@ TEST(KvmGuestPmu, interrupts_at_the_instruction_of_the_overflow_with_the_records
   }
 }
 
+TEST(KvmGuestPmu, interrupt_waits_until_the_guest_takes_it_and_an_nmi_does_not) {
+  for (const Kernel kernel : every_kernel()) {
+    KvmWorld w(kernel);
+    const KvmRun run = w.run("kvm_pmi_held");
+    expect_pass(w, run, name(kernel));
+    EXPECT_EQ(run.pmis, 3u);
+    EXPECT_TRUE(std::ranges::any_of(
+        run.exits, [](const KvmExit& e) { return e.reason == vmx::Reason::kInterruptWindow; }));
+  }
+}
+
+/// A task of the host that runs in the middle does not count for the guest.
+TEST(KvmGuestPmu, counts_the_same_whatever_the_host_does_in_between) {
+  for (const u64 slice : {1, 2, 5}) {
+    KvmWorld w(Kernel::kS8, {.host_lbr = HostLbr::kOtherTask, .slice = slice});
+    const KvmRun run = w.run("kvm_counts");
+    expect_pass(w, run, "kvm_counts");
+    EXPECT_GT(run.slices, 10u);
+  }
+}
+
 TEST(KvmGuestRun, answers_cpuid_and_what_is_beside_the_model) {
   std::string output;
   KvmWorld w(Kernel::kS8, {.output = [&](std::string_view text) { output += text; }});
