@@ -178,6 +178,88 @@ TEST(KvmGuestLbr, is_what_user_space_reads_from_the_vcpu) {
   EXPECT_NE(w.vcpu->get_msr(from).value, 0u);
 }
 
+/// Since patch 4 user space may set the LBR bit of a vCPU without LBRs: it is live in the CPU, silently,
+/// though the guest cannot read a record. Before, the write drops it.
+TEST(KvmGuestLbr, bit_of_user_space_is_live_without_lbrs_since_patch_4) {
+  for (const Kernel kernel : {Kernel::kS3, Kernel::kS4, Kernel::kS8}) {
+    kvm::Host host(host_state("skylake", kernel));
+    const auto vm = host.create_vm();
+    kvm::GuestCpuid cpuid = host.supported_cpuid();
+    cpuid.set_pdcm(false);
+    const auto vcpu = vm->create_vcpu(cpuid);
+    KvmGuest guest(*vcpu);
+    EXPECT_EQ(vcpu->set_msr(kvm::msr::kDebugctl, 1), kvm::kOk);
+    guest.load_file(kvm_image("kvm_no_lbr"));
+    const KvmRun run = guest.run(kGuestLimit);
+    EXPECT_EQ(run.how, How::kHalted);
+    EXPECT_EQ(run.warnings, 0u);
+    EXPECT_FALSE(vcpu->state.lbr_passthrough);
+    const std::size_t recorded = guest.processor().hub.lbr.entries().size();
+    EXPECT_EQ(recorded, kernel == Kernel::kS3 ? 0u : 32u) << name(kernel);
+  }
+}
+
+/// What user space restored before the vCPU had a CPU is what the guest finds.
+TEST(KvmGuestLbr, that_user_space_has_restored_moves_to_the_cpu) {
+  kvm::Host host(host_state("skylake", Kernel::kS8));
+  const auto vm = host.create_vm();
+  const auto vcpu = vm->create_vcpu(host.supported_cpuid());
+  ASSERT_EQ(vcpu->set_msr(kvm::msr::kDebugctl, 1), kvm::kOk);
+  ASSERT_EQ(vcpu->set_msr(kvm::msr::kLbrTos, 3), kvm::kOk);
+  ASSERT_EQ(vcpu->set_msr(0x683, 0x1234), kvm::kOk);
+  {
+    KvmGuest guest(*vcpu);
+    EXPECT_EQ(guest.hardware_msr(kvm::msr::kLbrTos), 3u);
+    EXPECT_EQ(guest.hardware_msr(0x683), 0x1234u);
+    constexpr std::array<u8, 8> kRead = {0xb9, 0x83, 0x06, 0, 0, 0x0f, 0x32, 0xf4};  // mov ecx; rdmsr; hlt
+    guest.load(kRead);
+    EXPECT_EQ(guest.run(kGuestLimit).how, How::kHalted);
+    EXPECT_EQ(guest.registers().gpr[cpu::kRax], 0x1234u);
+  }
+  EXPECT_EQ(vcpu->get_msr(0x683).value, 0x1234u) << "the registers it had before";
+}
+
+/// KVM writes the host's IA32_DEBUGCTL again after each exit; FREEZE_WHILE_SMM is on in the guest, too, in
+/// kernels that keep it, and never the guest's to see.
+TEST(KvmGuestLbr, leaves_the_host_its_debugctl) {
+  for (const Kernel kernel : every_kernel()) {
+    kvm::HostState state = host_state("skylake", kernel);
+    state.debugctl = debugctl::kFreezeWhileSmm;
+    KvmWorld w(state);
+    expect_pass(w, w.run("kvm_lbr"), name(kernel));
+    EXPECT_EQ(w.guest.hardware_msr(kvm::msr::kDebugctl), debugctl::kFreezeWhileSmm);
+    const u64 kept = kvm::kDebugctlRework.contains(kernel) ? debugctl::kFreezeWhileSmm : 0;
+    EXPECT_EQ(w.vcpu->state.vmcs_debugctl, kept) << name(kernel);
+    EXPECT_EQ(w.vcpu->guest_rdmsr(kvm::msr::kDebugctl).value, 0u);
+  }
+}
+
+/// The guest's own view of pass-through: what it writes is what the CPU has.
+TEST(KvmGuestLbr, passed_through_faults_as_the_cpu_says) {
+  KvmWorld w(Kernel::kS8);
+  // mov ecx, 0x1c9; rdmsr; mov ecx, 0x680; mov edx, 0x80000000; wrmsr: not canonical.
+  constexpr std::array<u8, 19> kWrite = {0xb9, 0xc9, 0x01, 0, 0, 0x0f, 0x32, 0xb9, 0xc0, 0x06,
+                                         0,    0,    0xba, 0, 0, 0,    0x80, 0x0f, 0x30};
+  w.guest.load(kWrite);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.how, How::kShutdown) << w.trouble(run);
+  EXPECT_EQ(msr_exits(run, 0x6c0, 0x6c0), 0u);
+}
+
+TEST(KvmGuestPmu, counts_no_event_that_the_filter_denies) {
+  KvmWorld w(Kernel::kS8);
+  ASSERT_EQ(w.vm->set_event_filter({.action = kvm::EventFilter::kDeny, .events = {0xc4}}), 0);
+  const KvmRun run = w.run("kvm_counts");
+  EXPECT_EQ(run.status, 2) << w.trouble(run);
+  EXPECT_EQ(w.guest.registers().gpr[15], 0u) << "branches counted";
+}
+
+TEST(KvmGuestPmu, counts_by_privilege) {
+  KvmWorld w(Kernel::kS8);
+  const KvmRun run = w.run("kvm_user");
+  expect_pass(w, run, "kvm_user");
+}
+
 TEST(KvmGuestPmu, counts_what_the_kernels_own_test_expects) {
   for (const Kernel kernel : every_kernel()) {
     KvmWorld w(kernel);
