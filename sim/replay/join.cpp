@@ -58,8 +58,10 @@ Join join_windows(Window earlier, Window later, unsigned depth, const Between& b
   if (found.overlap == Overlap::kProved) return found;
   // A ring that was emptied in between holds no more than what ran since.
   if (between.most && later.size() <= *between.most) return {};
+  // Entries that perf dropped have had a place too.
+  const bool complete = earlier.size() == depth && later.size() == depth;
   for (unsigned distance = 0; distance <= furthest; ++distance) {
-    if (between.places && distance % depth != *between.places) continue;
+    if (between.places && (complete ? distance != *between.places : distance > *between.places)) continue;
     if (agrees(earlier, later, distance)) return {};
   }
   return {.overlap = Overlap::kNone};

@@ -59,6 +59,16 @@ TEST(JoinWindows, windows_that_must_overlap_but_do_not_are_told) {
       << "the ring was emptied";
 }
 
+TEST(JoinWindows, entries_that_perf_dropped_leave_their_places) {
+  const auto all = newest_first(64, 0x9000);
+  // Of the ring's 32 places one holds a return from the kernel, which perf does not hand out.
+  const Window later = Window(all).first(31);
+  EXPECT_EQ(join_windows(Window(all).subspan(5, 32), later, 32, {.most = 20, .places = 6}).overlap,
+            Overlap::kUnknown);
+  EXPECT_EQ(join_windows(Window(all).subspan(5, 32), later, 32, {.most = 20, .places = 4}).overlap,
+            Overlap::kNone);
+}
+
 TEST(JoinWindows, events_bound_the_branches_or_do_not) {
   struct Row {
     u32 type;
