@@ -23,6 +23,7 @@ int record_command(const std::vector<std::string>& arguments);
 int script_command(const std::vector<std::string>& arguments);
 int replay_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
+int compare_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
 int bare_command(const std::vector<std::string>& arguments);
 int kvm_command(const std::vector<std::string>& arguments);

@@ -134,7 +134,7 @@ json::array json_of(const Both<u64>& both) {
 }
 
 json::object json_of(const replay::NamedPlace& place) {
-  return {{"file", place.file}, {"offset", place.offset}};
+  return {{"file", place.file}, {"offset", fmt::format("{:#x}", place.offset)}};
 }
 
 json::object json_of(const replay::Side& side) {
@@ -172,19 +172,6 @@ std::string comparison_json(const Comparison& c) {
   return json::serialize(object) + "\n";
 }
 
-Comparison compare_captures(const std::vector<std::string>& paths, bool keep_going) {
-  const Both<std::unique_ptr<perfdata::RecordSource>> sources = {
-      perfdata::open_source(paths[0], {.keep_going = keep_going}),
-      perfdata::open_source(paths[1], {.keep_going = keep_going})};
-  const replay::EdgeProfile a(*sources[0]), b(*sources[1]);
-  Comparison comparison = replay::compare(a, b);
-  for (const auto& source : sources) {
-    for (const std::string& note : source->notes()) comparison.notes.push_back(source->path() + ": " + note);
-    if (!source->damage().empty()) comparison.notes.push_back(source->damage());
-  }
-  return comparison;
-}
-
 }  // namespace
 
 int compare_command(const std::vector<std::string>& words) {
@@ -210,7 +197,8 @@ int compare_command(const std::vector<std::string>& words) {
     as_json = stat_comparison_json(comparison);
   } else {
     const u64 rows = arguments.has("rows") ? arguments.number("rows", 1) : kDefaultRows;
-    const Comparison comparison = compare_captures(paths, arguments.has("keep-going"));
+    const Comparison comparison =
+        replay::compare_files(paths[0], paths[1], {.keep_going = arguments.has("keep-going")});
     out->write(comparison_text(comparison, rows));
     as_json = comparison_json(comparison);
   }

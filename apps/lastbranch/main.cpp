@@ -29,6 +29,7 @@ constexpr auto kCommands = std::to_array<Command>(
      {"report", "print the hottest branches of a perf.data file", report_command},
      {"replay", "hold a capture of last-branch records against the model, its code and a run",
       replay_command},
+     {"compare", "compare the branches of two captures, or two files of counts", compare_command},
      {"kvm", "explain, compare and check KVM's virtualization of LBRs and the PMU", kvm_command},
      {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}});
 

@@ -29,11 +29,11 @@ enum class ExportFormat : u8 {
 struct ExportOptions {
   /// kPerfScript: columns as of script_fields.h; empty: "ip,brstack", which other tools expect. Lines of
   /// COMM, FORK, EXIT and LOST records come with a choice that has comm, pid or tid.
-  std::string fields;
+  std::string fields = {};
   /// kFdata: the program whose profile is wanted; empty: the file that most branches lie in.
-  std::string binary;
+  std::string binary = {};
   /// kFolded, kFdata: where the files of the mappings are; prepended to their names.
-  std::string symbol_root;
+  std::string symbol_root = {};
 };
 
 /// What an export wrote.

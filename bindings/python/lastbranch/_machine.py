@@ -143,12 +143,12 @@ class Machine:
         changed = dict(overrides or {})
         if lbr_depth is not None:
             changed["lbr_depth"] = lbr_depth
-        self.command = _arguments(command)
+        self.command = program_arguments(command)
         self._streams = Streams(stdin, stdout, stderr)
         self._streams.flush()
         self._core = _core.Machine(
             arguments=self.command,
-            environment=_environment(os.environ if env is None else env),
+            environment=environment_entries(os.environ if env is None else env),
             uarch=uarch,
             overrides=list(changed.items()),
             root=b"" if root is None else os.fsencode(root),
@@ -265,7 +265,8 @@ class Machine:
         return f"<Machine {program} on {self.configuration['uarch']}, {self.instructions} instructions>"
 
 
-def _arguments(command: Command) -> list[bytes]:
+def program_arguments(command: Command) -> list[bytes]:
+    """The command line as the kernel takes it. Raises `Error`."""
     if isinstance(command, str | bytes):
         raise Error(f"command: expected a list of arguments, found the string {command!r}")
     arguments = [os.fsencode(argument) for argument in command]
@@ -277,7 +278,8 @@ def _arguments(command: Command) -> list[bytes]:
     return arguments
 
 
-def _environment(env: abc.Mapping[str, str]) -> list[bytes]:
+def environment_entries(env: abc.Mapping[str, str]) -> list[bytes]:
+    """The environment as the kernel takes it. Raises `Error`."""
     entries = [os.fsencode(name) + b"=" + os.fsencode(value) for name, value in env.items()]
     for entry in entries:
         if b"\0" in entry:

@@ -16,6 +16,9 @@ void bind_machine(pybind11::module_& m);
 /// KVM: the states as classes, and what works on them.
 void bind_kvm_state(pybind11::module_& m);
 void bind_kvm(pybind11::module_& m);
+/// Captures: held against the models, and side by side.
+void bind_replay(pybind11::module_& m);
+void bind_comparison(pybind11::module_& m);
 /// Samples and branch records as NumPy arrays.
 void bind_samples(pybind11::module_& m);
 

@@ -25,4 +25,6 @@ PYBIND11_MODULE(_core, m) {
   bind_machine(m);
   bind_kvm_state(m);
   bind_kvm(m);
+  bind_replay(m);
+  bind_comparison(m);
 }
