@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <utility>
 
@@ -215,6 +216,18 @@ Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
   out.branches = branch_rows(edges, profiles);
   out.notes = notes(profiles);
   return out;
+}
+
+Comparison compare_files(const std::string& a, const std::string& b, const perfdata::OpenOptions& options) {
+  const Both<std::unique_ptr<perfdata::RecordSource>> sources = {perfdata::open_source(a, options),
+                                                                 perfdata::open_source(b, options)};
+  const EdgeProfile profile_a(*sources[0]), profile_b(*sources[1]);
+  Comparison comparison = compare(profile_a, profile_b);
+  for (const auto& source : sources) {
+    for (const std::string& note : source->notes()) comparison.notes.push_back(source->path() + ": " + note);
+    if (!source->damage().empty()) comparison.notes.push_back(source->damage());
+  }
+  return comparison;
 }
 
 }  // namespace lastbranch::replay

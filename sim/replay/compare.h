@@ -64,5 +64,8 @@ struct Comparison {
 
 /// Throws Error when a side has no branches.
 [[nodiscard]] Comparison compare(const EdgeProfile& a, const EdgeProfile& b);
+/// The same of two files, with what was passed over in reading them among the notes. Throws Error.
+[[nodiscard]] Comparison compare_files(const std::string& a, const std::string& b,
+                                       const perfdata::OpenOptions& options = {});
 
 }  // namespace lastbranch::replay

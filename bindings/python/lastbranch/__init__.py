@@ -13,8 +13,8 @@ True
 """
 
 from lastbranch import kvm
-from lastbranch._core import Error, __version__
 from lastbranch._compare import Comparison, compare
+from lastbranch._core import Error, __version__
 from lastbranch._hart import Hart
 from lastbranch._kinds import BranchKind
 from lastbranch._lbr import BRANCH, HartLbr, Lbr

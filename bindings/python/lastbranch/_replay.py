@@ -14,8 +14,15 @@ from lastbranch._machine import Command, StrPath, environment_entries, program_a
 MOST_RECORDS = 32
 
 _EXAMPLE = np.dtype(
-    [("check", object), ("cause", object), ("sample", "u8"), ("entry", "u4"), ("from", "u8"), ("to", "u8")]
-    + [("words", object)]
+    [
+        ("check", object),
+        ("cause", object),
+        ("sample", "u8"),
+        ("entry", "u4"),
+        ("from", "u8"),
+        ("to", "u8"),
+        ("words", object),
+    ]
 )
 _EDGE = np.dtype([("from", "u8"), ("to", "u8"), ("count", "u8"), ("check", object), ("cause", object)])
 
