@@ -18,10 +18,13 @@ namespace {
 
 namespace po = boost::program_options;
 
+constexpr u64 kAnyValue = ~u64{0};
+
 struct HostKey {
   std::string_view name;
   void (*set)(KvmScenario& s, u64 value);
   std::string_view what;
+  u64 most = 1;  ///< value
 };
 
 constexpr HostKey kHostKeys[] = {
@@ -30,9 +33,10 @@ constexpr HostKey kHostKeys[] = {
        s.host.perf_capabilities = v;
        s.host.perf.format = static_cast<unsigned>(v & kvm::perfcap::kLbrFmt);
      },
-     "PERF_CAPABILITIES of the CPU"},
+     "PERF_CAPABILITIES of the CPU", kAnyValue},
     {"pdcm", [](KvmScenario& s, u64 v) { s.host.pdcm = v != 0; }, "CPUID's PDCM"},
-    {"lbr_nr", [](KvmScenario& s, u64 v) { s.host.perf.nr = static_cast<unsigned>(v); }, "records perf has"},
+    {"lbr_nr", [](KvmScenario& s, u64 v) { s.host.perf.nr = static_cast<unsigned>(v); }, "records perf has",
+     64},
     {"callstack", [](KvmScenario& s, u64 v) { s.host.perf.has_callstack = v != 0; },
      "perf can record call stacks"},
     {"stub", [](KvmScenario& s, u64 v) { s.host.perf_built = v == 0; }, "perf's Intel code is not built"},
@@ -43,9 +47,9 @@ constexpr HostKey kHostKeys[] = {
     {"rtm", [](KvmScenario& s, u64 v) { s.host.rtm = v != 0; }, "RTM"},
     {"hybrid", [](KvmScenario& s, u64 v) { s.host.hybrid = v != 0; }, "a hybrid part"},
     {"svm", [](KvmScenario& s, u64 v) { s.host.vmx = v == 0; }, "SVM instead of VMX"},
-    {"pmu", [](KvmScenario& s, u64 v) { s.host.pmu_version = static_cast<unsigned>(v); }, "PMU version"},
-    {"gp", [](KvmScenario& s, u64 v) { s.host.num_gp = static_cast<unsigned>(v); }, "general counters"},
-    {"debugctl", [](KvmScenario& s, u64 v) { s.host.debugctl = v; }, "the host's own DEBUGCTL"},
+    {"pmu", [](KvmScenario& s, u64 v) { s.host.pmu_version = static_cast<unsigned>(v); }, "PMU version", 255},
+    {"gp", [](KvmScenario& s, u64 v) { s.host.num_gp = static_cast<unsigned>(v); }, "general counters", 32},
+    {"debugctl", [](KvmScenario& s, u64 v) { s.host.debugctl = v; }, "the host's own DEBUGCTL", kAnyValue},
     {"enable_pmu", [](KvmScenario& s, u64 v) { s.params.enable_pmu = v != 0; }, "module parameter"},
     {"ignore_msrs", [](KvmScenario& s, u64 v) { s.params.ignore_msrs = v != 0; }, "module parameter"},
     {"report_ignored_msrs", [](KvmScenario& s, u64 v) { s.params.report_ignored_msrs = v != 0; },
@@ -57,6 +61,7 @@ struct GuestKey {
   std::string_view name;
   void (*set)(kvm::GuestCpuid& cpuid, u64 value);
   std::string_view what;
+  u64 most = 1;  ///< value
 };
 
 constexpr GuestKey kGuestKeys[] = {
@@ -69,7 +74,7 @@ constexpr GuestKey kGuestKeys[] = {
      "CPUID's RTM"},
     {"leaf_0a", [](kvm::GuestCpuid& c, u64 v) { c.has_leaf_0a = v != 0; }, "CPUID has leaf 0AH"},
     {"pmu", [](kvm::GuestCpuid& c, u64 v) { c.leaf0a_eax = (c.leaf0a_eax & ~0xffu) | (v & 0xff); },
-     "PMU version"},
+     "PMU version", 255},
     {"same_model", [](kvm::GuestCpuid& c, u64 v) { c.leaf1_eax ^= v != 0 ? 0u : 0x10u; }, "the host's model"},
     {"cpuid",
      [](kvm::GuestCpuid& c, u64 v) {
@@ -147,6 +152,12 @@ std::vector<std::string> words_of(const std::vector<std::string>& texts) {
   return words;
 }
 
+template <typename Key>
+void check_value(std::string_view option, const Key& key, u64 value) {
+  if (value > key.most)
+    throw Error("{}: {}: expected a value up to {}, found {}", option, key.name, key.most, value);
+}
+
 template <typename Keys>
 std::string key_help(const Keys& keys) {
   std::string text;
@@ -188,6 +199,7 @@ void set_host_word(KvmScenario& scenario, const std::string& word) {
   const auto [key, value] = key_and_value("--host", word);
   const auto* found = std::ranges::find(kHostKeys, key, &HostKey::name);
   if (found == std::end(kHostKeys)) unknown_key("--host", names_of(kHostKeys), key);
+  check_value("--host", *found, value);
   found->set(scenario, value);
 }
 
@@ -201,7 +213,9 @@ void set_guest_word(KvmScenario& scenario, const std::string& word) {
     scenario.lbr_event = value != 0;
   } else if (key == "has_run") {
     scenario.has_run = value != 0;
-  } else if (std::ranges::find(kGuestKeys, key, &GuestKey::name) != std::end(kGuestKeys)) {
+  } else if (const auto* found = std::ranges::find(kGuestKeys, key, &GuestKey::name);
+             found != std::end(kGuestKeys)) {
+    check_value("--guest", *found, value);
     scenario.guest_words.push_back(word);
   } else {
     std::vector<std::string> names = names_of(kGuestKeys);

@@ -127,6 +127,15 @@ def test_check_refuses_files_with_line_and_column(tmp_path: Path, content: bytes
             "kernel: expected one of v5-series:0 (s0)",
         ),
         (["explain"], "kvm explain: expected one of --write"),
+        (
+            ["explain", "--write", "debugctl=1", "--host", "lbr_nr=65"],
+            "--host: lbr_nr: expected a value up to 64, found 65",
+        ),
+        (
+            ["explain", "--write", "debugctl=1", "--guest", "pdcm=2"],
+            "--guest: pdcm: expected a value up to 1, found 2",
+        ),
+        (["explain", "--write", "debugctl=1", "--guest", "colour"], "--guest: expected one of pdcm, ds"),
         (["diff", "--kernels", "6.2"], "--kernels: expected two or more, found '6.2'"),
         (["check"], "kvm check: expected files of reference vectors, found none"),
         (["check", "/nonexistent.csv"], "/nonexistent.csv: cannot be opened"),
