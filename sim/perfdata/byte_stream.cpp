@@ -31,7 +31,7 @@ std::size_t ByteStream::read_into(std::span<std::byte> room) {
 }
 
 void ByteStream::refill(u64 size) {
-  std::memmove(window_.data(), window_.data() + used_, filled_ - used_);
+  if (used_ != filled_) std::memmove(window_.data(), window_.data() + used_, filled_ - used_);
   window_at_ += used_;
   filled_ -= used_;
   used_ = 0;
