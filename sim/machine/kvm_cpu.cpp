@@ -28,6 +28,7 @@ const cpu::Uarch& with_vmx(const cpu::Uarch& part) {
 }
 
 constexpr u64 kCr4Vmxe = 0x2000;
+constexpr u64 kMostHostInstructions = 1000;      ///< what the host's code needs, many times
 constexpr u64 kMostInstructions = u64{1} << 30;  ///< in one run of the core
 constexpr u16 kTss = 0x30;
 constexpr u16 kYieldPort = 0x80, kFailPort = 0x81;
@@ -185,13 +186,21 @@ void KvmCpu::run_host(u64 offset) {
   processor.cpu().rip = host_ + kCode + offset;
   processor.cpu().r[cpu::kRsp] = host_ + kStackTop;
   yielded_ = failed_ = false;
-  while (!yielded_ && !vmx.in_guest() && !dead()) step({});
+  Horizon horizon;
+  horizon.within(kMostHostInstructions);
+  const u64 begin = processor.cpu().retired();
+  while (!yielded_ && !vmx.in_guest() && !dead()) {
+    step(horizon);
+    lost_ = processor.cpu().retired() - begin >= kMostHostInstructions;
+  }
 }
 
-bool KvmCpu::enter() {
+KvmCpu::Entry KvmCpu::enter() {
   run_host(launched_ ? kResume : kLaunch);
-  launched_ = launched_ || vmx.in_guest();
-  return vmx.in_guest();
+  const bool failed = failed_ || (vmread(Field::kExitReason) & vmx::kEntryFailure) != 0;
+  if (!vmx.in_guest() && failed) return Entry::kFailed;
+  launched_ = true;
+  return vmx.in_guest() ? Entry::kGuest : Entry::kExit;
 }
 
 bool KvmCpu::run_guest(Horizon horizon) {

@@ -37,17 +37,19 @@ class KvmCpu final : public kvm::HardwareMsrs, private PmiTarget, private cpu::P
   /// Bit of the bitmap for RDMSR (`write` false) or WRMSR of a register.
   void intercept(u32 index, bool write, bool on);
 
-  /// The host's code up to and including VMLAUNCH or VMRESUME. False: the entry failed; the exit reason or
-  /// the instruction error says how.
-  bool enter();
+  /// How an entry ends: in the guest; with an exit before its first instruction, as the event that was
+  /// injected could not be delivered; refused, and the exit reason or the instruction error says why.
+  enum class Entry : u8 { kGuest, kExit, kFailed };
+  /// The host's code up to and including VMLAUNCH or VMRESUME; up to its end unless the guest is entered.
+  Entry enter();
   /// Runs the guest up to the horizon. True: a VM exit took place, and the host's code behind it has run.
   bool run_guest(Horizon horizon);
   /// In the guest: an event from outside, which exits.
   void interrupt_guest(const cpu::Event& event);
   /// Host code of another task, with branches of its own.
   void run_task();
-  /// The host gave up: a triple fault in the guest is an exit, so this is a VMX abort.
-  [[nodiscard]] bool dead() const { return system.shut_down(); }
+  /// The host's code came to no end, or to a shutdown: the guest has written to the host's pages.
+  [[nodiscard]] bool dead() const { return lost_ || system.shut_down(); }
   /// [first, last) of the host's code.
   [[nodiscard]] std::pair<u64, u64> host_code() const { return {host_ + kCode, host_ + kCode + kPageSize}; }
   /// After enter(): VMfail, with the error number in the VMCS; otherwise the exit reason says what failed.
@@ -81,6 +83,7 @@ class KvmCpu final : public kvm::HardwareMsrs, private PmiTarget, private cpu::P
   bool launched_ = false;
   bool yielded_ = false;  ///< the host's code has come to its end
   bool failed_ = false;   ///< VMfail
+  bool lost_ = false;     ///< it has not
 };
 
 }  // namespace lastbranch

@@ -233,12 +233,18 @@ KvmRun KvmGuest::Parts::run(u64 max_instructions) {
     }
     KvmExit exit;
     prepare_entry(run, exit);
-    if (!cpu.enter()) {
+    const KvmCpu::Entry entry = cpu.enter();
+    if (entry == KvmCpu::Entry::kFailed) {
       fail_entry(run);
       break;
     }
     ++run.entries;
-    run_guest(std::min(end, slice_end));
+    if (entry == KvmCpu::Entry::kGuest) run_guest(std::min(end, slice_end));
+    if (cpu.dead()) {
+      run.how = KvmRun::How::kShutdown;
+      run.why = "the host is lost: the guest wrote to the pages behind its memory";
+      break;
+    }
     ++run.exits_seen;
     after_exit(exit);
     over = exits.handle(exit, run);

@@ -345,6 +345,31 @@ TEST(KvmGuestRun, ends_with_a_triple_fault_that_it_names) {
   EXPECT_EQ(run.why, "triple fault at 0x100000");
 }
 
+/// The #GP that KVM injects finds no IDT: the entry ends in an exit at once.
+TEST(KvmGuestRun, ends_with_a_triple_fault_of_what_is_injected) {
+  KvmWorld w(Kernel::kS8);
+  constexpr std::array<u8, 4> kUnknownMsr = {0x31, 0xc9, 0x0f, 0x32};  // xor ecx, ecx; rdmsr
+  w.guest.load(kUnknownMsr);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.how, How::kShutdown) << run.why;
+  EXPECT_EQ(run.why, "triple fault at 0x100002");
+  EXPECT_EQ(run.exits_seen, 2u);
+  EXPECT_TRUE(run.exits.front().gp);
+}
+
+/// Without EPT the host's pages are within reach; a guest that writes to them ends the run.
+TEST(KvmGuestRun, ends_when_the_guest_has_overwritten_the_host) {
+  KvmWorld w(Kernel::kS8);
+  // mov rbx, rdi; add rbx, 0x4000; mov ecx, 0x800; 1: mov word ptr [rbx], 0xfeeb; add rbx, 2; loop 1b; cpuid
+  constexpr std::array<u8, 28> kWrite = {0x48, 0x89, 0xfb, 0x48, 0x81, 0xc3, 0,    0x40, 0,    0,
+                                         0xb9, 0x00, 0x08, 0,    0,    0x66, 0xc7, 0x03, 0xeb, 0xfe,
+                                         0x48, 0x83, 0xc3, 0x02, 0xe2, 0xf5, 0x0f, 0xa2};
+  w.guest.load(kWrite);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(run.how, How::kShutdown) << w.trouble(run);
+  EXPECT_EQ(run.why, "the host is lost: the guest wrote to the pages behind its memory");
+}
+
 TEST(KvmGuestRun, names_an_exit_that_nobody_handles) {
   KvmWorld w(Kernel::kS8);
   constexpr std::array<u8, 2> kIn = {0xe4, 0x60};  // in al, 0x60
