@@ -1,6 +1,7 @@
 // lastbranch record: the program, sampled into perf.data.
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "apps/lastbranch/machine_options.h"
 #include "apps/lastbranch/notes.h"
 #include "apps/lastbranch/output.h"
+#include "apps/lastbranch/record_format.h"
 #include "apps/lastbranch/simulation.h"
 #include "sim/base/error.h"
 #include "sim/machine/recorder.h"
@@ -55,6 +57,8 @@ Syntax record_syntax() {
        "compress the records: -z3, --compress=3 (default level: 1)")  //
       ("attr-size", po::value<std::string>()->value_name("N"),
        "bytes of an event's attribute in the file: 64 to 144 (default: 112)")  //
+      ("format", po::value<std::string>()->value_name("FORMAT"),
+       fmt::format("instead of perf.data write one of {}", perfdata::export_format_names()).c_str())  //
       ("quiet,q", "do not say at the end what was written");
   add_machine_options(syntax.options);
   return syntax;
@@ -159,6 +163,23 @@ perfdata::WriteSummary finish(Recorder& recorder, const RunOutcome& outcome) {
   }
 }
 
+/// What --format asks for; null: perf.data. Throws Error.
+std::unique_ptr<RecordFormat> other_format(const Arguments& arguments, RecordConfig& config) {
+  if (!arguments.has("format")) return nullptr;
+  const auto format = perfdata::parse_export_format(arguments.text("format"));
+  for (const char* option : {"compress", "attr-size"}) {
+    if (arguments.has(option)) throw Error("record: --{}: expected perf.data, found --format", option);
+  }
+  if (!arguments.has("output")) config.path = RecordFormat::default_file(format);
+  auto other = std::make_unique<RecordFormat>(format, config.path, std::exchange(config.stream_fd, -1));
+  return other;
+}
+
+/// The last words of a recording: what was written where.
+std::string written(const std::string& path, u64 samples, u64 bytes) {
+  return fmt::format("{}: {} samples, {} bytes", path, samples, bytes);
+}
+
 /// Simulates; when the disk is full, keeps what fits and throws OutputError.
 Ending simulate_recorded(Machine& machine, Recorder& recorder, const StopSignals& signals, u64 limit) {
   try {
@@ -182,6 +203,8 @@ int record_command(const std::vector<std::string>& words) {
     config.stream_fd = standard_output.emplace().descriptor();
     config.path = "standard output";
   }
+  const std::unique_ptr<RecordFormat> format = other_format(arguments, config);
+  const std::string target = format ? std::exchange(config.path, format->data_path()) : config.path;
   MachineConfig machine_options = machine_config(syntax.command, arguments);
   if (arguments.has("skid")) machine_options.pmu.skid_cycles = arguments.number("skid", 0);
   Machine machine(std::move(machine_options));
@@ -191,9 +214,8 @@ int record_command(const std::vector<std::string>& words) {
   const Ending ending = simulate_recorded(machine, recorder, signals, limit);
   for (const std::string& note : notes(machine, ending)) complain(note);
   const perfdata::WriteSummary summary = finish(recorder, ending.outcome);
-  if (!arguments.has("quiet")) {
-    complain(fmt::format("{}: {} samples, {} bytes", config.path, summary.samples, summary.bytes));
-  }
+  const u64 bytes = format ? format->write().bytes : summary.bytes;
+  if (!arguments.has("quiet")) complain(written(target, summary.samples, bytes));
   return ending.exit_status();
 }
 
