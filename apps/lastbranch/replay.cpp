@@ -12,6 +12,7 @@
 #include "apps/lastbranch/machine_options.h"
 #include "sim/base/error.h"
 #include "sim/machine/replay_run.h"
+#include "sim/replay/msr_dump.h"
 #include "sim/replay/report_html.h"
 #include "sim/replay/report_json.h"
 #include "sim/replay/report_text.h"
@@ -76,6 +77,23 @@ void write(const std::unique_ptr<Output>& out, std::string_view text) {
   out->finish();
 }
 
+/// Registers of lastbranch-msr-dump instead of a capture.
+int replay_dump(const Arguments& arguments) {
+  for (const char* option : {"binary", "cfg", "object", "depth", "filter", "html", "max-instructions"}) {
+    if (arguments.has(option)) {
+      throw Error("replay: --{}: expected a capture, found a dump of registers in {}", option,
+                  arguments.words()[0]);
+    }
+  }
+  const auto out = output_or_stdout(arguments);
+  const auto json = file_of(arguments, "json");
+  const replay::DumpReport report =
+      replay::check_msr_dump(arguments.words()[0], arguments.text_or("uarch", ""));
+  write(out, replay::dump_report_text(report));
+  write(json, replay::dump_report_json(report));
+  return report.agrees() ? kSuccess : kDisagrees;
+}
+
 /// The program of the capture, simulated on the capture's processor.
 void execute(const std::vector<std::string>& program, const Arguments& arguments, replay::Report& report) {
   ReplayRunOptions options{.machine = machine_config("replay", Arguments({}, program)),
@@ -100,6 +118,7 @@ int replay_command(const std::vector<std::string>& words) {
   if (dashes != words.end() && program.empty()) {
     throw Error("replay: expected a program after '--', found none");
   }
+  if (replay::is_msr_dump(arguments.words()[0])) return replay_dump(arguments);
   const replay::ReplayOptions options = options_of(arguments);
   const auto out = output_or_stdout(arguments);
   const auto json = file_of(arguments, "json");

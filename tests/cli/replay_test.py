@@ -98,6 +98,19 @@ def test_our_own_recordings_agree_at_all_levels(flags: tuple[str, ...], tmp_path
             assert report["samples"]["joined"] + report["samples"]["ambiguous"] > samples / 2
 
 
+def test_a_dump_of_registers_is_checked_instead(tmp_path: Path) -> None:
+    dump = tmp_path / "dump.txt"
+    dump.write_text("lastbranch-msr-dump 1\n")
+    done = lastbranch("replay", dump, "--cfg", "x.csv")
+    assert done.returncode == 2
+    assert "--cfg: expected a capture, found a dump of registers" in words(done)
+    # An empty dump tells no processor; with one it lacks what the processor has.
+    assert lastbranch("replay", dump).returncode == 2
+    done = lastbranch("replay", dump, "--uarch", "skylake", "--json", tmp_path / "dump.json")
+    assert done.returncode in (0, 1), words(done)
+    assert "skylake" in (tmp_path / "dump.json").read_text()
+
+
 def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(b"PERFILE2" + bytes(200))
