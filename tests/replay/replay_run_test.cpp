@@ -275,6 +275,32 @@ TEST(ReplayRun, looks_for_filtered_windows_among_the_branches_that_the_filter_ke
   }
 }
 
+/// The vDSO has no file, yet a recording of the simulator's own has the same one.
+TEST(ReplayRun, finds_windows_in_the_vdso) {
+  const Folder folder;
+  const std::string program = compile(folder, "program", R"(
+#include <time.h>
+int main(void) {
+  struct timespec now;
+  long sum = 0;
+  for (int i = 0; i < 3000; ++i) {
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sum += now.tv_sec;
+  }
+  return sum < 0;
+}
+)",
+                                      "-pie -fPIE");
+  const std::string capture = record(program, "haswell", folder / "perf.data", "cycles:u", 499);
+  const Report report = run_again(capture, machine_config(program, "haswell"));
+  EXPECT_TRUE(report.agrees()) << first_words(report);
+  EXPECT_GT(report[Check::kWindow].held, 100u);
+  EXPECT_EQ(report[Check::kWindow].of(Cause::kUnknownMapping), 0u);
+  const auto judged = testing::judge_file(capture, {.binaries = {program}}, "haswell");
+  EXPECT_EQ(judged.unexplained(), 0u) << judged.first();
+  EXPECT_GT(judged.of(Check::kFromBranch, Cause::kUnknownMapping), 1000u) << "the vDSO and the libraries";
+}
+
 TEST(ReplayRun, sets_call_stacks_aside) {
   const Folder folder;
   const std::string program = compile(folder, "program", kProgram, "-static");
