@@ -38,10 +38,10 @@ class Scanner {
   }
 
   [[nodiscard]] u64 decimal(std::string_view field) {
-    const std::string_view digits = digits_();
+    const std::string_view text = digits();
     u64 value = 0;
-    if (!parse_decimal(digits, value)) fail(field, "a decimal number");
-    at_ += digits.size();
+    if (!parse_decimal(text, value)) fail(field, "a decimal number");
+    at_ += text.size();
     return value;
   }
 
@@ -61,7 +61,7 @@ class Scanner {
   }
 
  private:
-  [[nodiscard]] std::string_view digits_() const {
+  [[nodiscard]] std::string_view digits() const {
     const std::string_view left = rest();
     return left.substr(0, std::min(left.find_first_not_of("0123456789"), left.size()));
   }
