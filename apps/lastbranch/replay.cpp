@@ -2,6 +2,7 @@
 #include "sim/replay/replay.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <fmt/format.h>
 
@@ -118,12 +119,15 @@ int replay_command(const std::vector<std::string>& words) {
   if (dashes != words.end() && program.empty()) {
     throw Error("replay: expected a program after '--', found none");
   }
-  if (replay::is_msr_dump(arguments.words()[0])) return replay_dump(arguments);
+  // A pipe must not be looked into: it can be read only once.
+  const std::string& capture = arguments.words()[0];
+  if (std::filesystem::is_regular_file(capture) && replay::is_msr_dump(capture))
+    return replay_dump(arguments);
   const replay::ReplayOptions options = options_of(arguments);
   const auto out = output_or_stdout(arguments);
   const auto json = file_of(arguments, "json");
   const auto html = file_of(arguments, "html");
-  replay::Report report = replay::replay(arguments.words()[0], options);
+  replay::Report report = replay::replay(capture, options);
   if (!program.empty() && !report.foreign) execute(program, arguments, report);
   write(out, replay::report_text(report));
   write(json, replay::report_json(report));

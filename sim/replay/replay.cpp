@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <memory>
+#include <system_error>
+#include <utility>
 #include <variant>
 
 #include <fmt/format.h>
@@ -25,19 +28,38 @@ using perfdata::SampleRecord;
 struct LookAhead {
   RecordShape shape;
   perfdata::Features features;  ///< of a pipe: those before the first sample
+  /// Of what can be read once only: the source, and its records so far.
+  std::unique_ptr<RecordSource> source = {};
+  std::vector<Record> records = {};
 };
+
+bool readable_once(const std::string& capture) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(capture, ignored);
+  return capture == "-" || (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+                            !std::filesystem::is_directory(status));
+}
 
 /// Reads up to the first sample if the features say what the processor is, else all of the capture.
 LookAhead look_ahead(const std::string& capture, const ReplayOptions& options) {
   LookAhead seen;
-  const auto source = perfdata::open_source(capture, {.keep_going = true});
+  const bool once = readable_once(capture);
+  auto source = perfdata::open_source(capture, {.keep_going = !once || options.keep_going});
   while (const Record* record = source->next()) {
+    if (once) seen.records.push_back(*record);
     const auto* sample = std::get_if<SampleRecord>(&record->body);
     if (sample == nullptr) continue;
     seen.shape.add(*sample, source->events().at(sample->event).attr);
     if (!options.uarch.empty() || known_by_features(source->features())) break;
+    if (once) {
+      throw Error(
+          "{}: expected a capture that names its processor, or --uarch, as a pipe can be read only once; "
+          "found neither",
+          capture);
+    }
   }
   seen.features = source->features();
+  if (once) seen.source = std::move(source);
   return seen;
 }
 
@@ -69,7 +91,9 @@ class Pass {
     ring_ = std::make_unique<RingReplay>(ring_options(seen, options, part), source.events(), report);
   }
 
-  void run() {
+  /// `before`: records that were taken from the source already.
+  void run(const std::vector<Record>& before) {
+    for (const Record& record : before) take(record);
     while (const Record* record = source_.next()) take(*record);
     if (flow_) flow_->finish();
     report_.recorded = ring_->recorded();
@@ -144,8 +168,10 @@ void judge_origin(const RecordSource& source, Report& report) {
 Report replay(const std::string& capture, const ReplayOptions& options) {
   Report report;
   report.capture = capture;
-  const LookAhead seen = look_ahead(capture, options);
-  const auto source = perfdata::open_source(capture, {.keep_going = options.keep_going});
+  LookAhead seen = look_ahead(capture, options);
+  const std::unique_ptr<RecordSource> source =
+      seen.source ? std::move(seen.source)
+                  : perfdata::open_source(capture, {.keep_going = options.keep_going});
   const ProcessorChoice choice = choose_processor(options.uarch, seen.features, seen.shape);
   report.chosen_by = choice.chosen_by;
   if (choice.part == nullptr) {
@@ -155,7 +181,7 @@ Report replay(const std::string& capture, const ReplayOptions& options) {
     return report;
   }
   report.processor = choice.part->name;
-  Pass(*source, seen, options, *choice.part, report).run();
+  Pass(*source, seen, options, *choice.part, report).run(seen.records);
   if (source->kind() == perfdata::SourceKind::kPreaggregated) {
     report.notes.push_back("sums of branches, no stacks: there is no ring to replay");
   }

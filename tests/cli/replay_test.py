@@ -66,6 +66,20 @@ def test_the_wrong_part_disagrees(captures: Path, tmp_path: Path) -> None:
     assert check(report_of(data, "--depth", "16", folder=tmp_path), "ring")["held"] == 3732
 
 
+def test_a_pipe_is_read_once(captures: Path) -> None:
+    for name, options in (
+        ("perf.data.branch-4.14", ["--uarch", "skylake"]),
+        ("perfscript/inline-noprobe2.perfscript", ["--uarch", "skylake"]),
+    ):
+        data = captures / name
+        from_pipe = lastbranch("replay", *options, "-", input=data.read_bytes())
+        from_file = lastbranch("replay", *options, data)
+        assert from_pipe.returncode == from_file.returncode == 0, words(from_pipe)
+        assert from_pipe.stdout.splitlines()[2:] == from_file.stdout.splitlines()[2:]
+    done = lastbranch("replay", "-", input=data.read_bytes())
+    assert done.returncode == 2 and "--uarch" in words(done)
+
+
 def test_other_makers_have_a_status_of_their_own(captures: Path, tmp_path: Path) -> None:
     report = report_of(captures / "perf.data.branch_stack_spec", folder=tmp_path, status=3)
     assert report["foreign"] and "AuthenticAMD" in report["verdict"]
