@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sim/machine/branch_filter.h"
+#include "sim/perfdata/branch_filter.h"
 #include "sim/perfdata/record_source.h"
 #include "sim/replay/address_space.h"
 #include "sim/replay/common_places.h"

@@ -14,9 +14,9 @@
 #include "models/pmu/event_spec.h"
 #include "sim/base/debugctl.h"
 #include "sim/base/horizon.h"
-#include "sim/machine/branch_filter.h"
 #include "sim/machine/pebs_buffer.h"
 #include "sim/machine/processor.h"
+#include "sim/perfdata/branch_filter.h"
 
 namespace lastbranch {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "sim/machine/branch_filter.h"
 #include "sim/machine/machine.h"
+#include "sim/perfdata/branch_filter.h"
 #include "sim/perfdata/writer.h"
 
 namespace lastbranch {

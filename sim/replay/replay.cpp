@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/error.h"
-#include "sim/machine/branch_filter.h"
+#include "sim/perfdata/branch_filter.h"
 #include "sim/perfdata/record_source.h"
 #include "sim/replay/control_flow.h"
 #include "sim/replay/processor.h"

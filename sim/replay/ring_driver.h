@@ -16,8 +16,8 @@
 #include "sim/base/msr_bus.h"
 #include "sim/base/retire.h"
 #include "sim/base/units.h"
-#include "sim/machine/branch_filter.h"
 #include "sim/perfdata/branch_entry.h"
+#include "sim/perfdata/branch_filter.h"
 
 namespace lastbranch::replay {
 

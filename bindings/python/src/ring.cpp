@@ -2,7 +2,7 @@
 
 #include "bindings/python/src/registers.h"
 #include "sim/base/error.h"
-#include "sim/machine/branch_filter.h"
+#include "sim/perfdata/branch_filter.h"
 
 namespace lastbranch::python {
 namespace {

@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "bindings/python/src/rows.h"
-#include "sim/machine/branch_filter.h"
 #include "sim/machine/machine.h"
 #include "sim/machine/recorder.h"
+#include "sim/perfdata/branch_filter.h"
 
 namespace lastbranch::python {
 

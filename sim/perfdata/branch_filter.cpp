@@ -1,4 +1,4 @@
-#include "sim/machine/branch_filter.h"
+#include "sim/perfdata/branch_filter.h"
 
 #include <algorithm>
 #include <initializer_list>
