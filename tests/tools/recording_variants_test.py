@@ -3,6 +3,7 @@
 The plain file is the measure: what else is written must read as it does.
 """
 
+import itertools
 import os
 import re
 import struct
@@ -172,6 +173,28 @@ def test_hw_index_is_read_where_the_table_says(tmp_path: Path) -> None:
         "--format=text",
     )
     assert "odd" in profile.read_text()
+
+
+def test_hw_index_is_where_the_ring_has_its_newest_record(tmp_path: Path) -> None:
+    program = compile_c(CHAIN, tmp_path / "chain", ["-O1", "-static"])
+    options = ("-e", "br_inst_retired.near_taken:upp", "-c", "1009", "-b", "--hw-index")
+    for part, depth in (("skylake", 32), ("haswell", 16), ("sapphirerapids", 1)):
+        name = f"{part}.data"
+        data = record(name, *options, "--uarch", part, program=program, cwd=tmp_path).read_bytes()
+        at, size = struct.unpack_from("<QQ", data, 40)
+        end = at + size
+        places = []
+        while at < end:
+            kind, _, length = struct.unpack_from("<IHH", data, at)
+            if kind == 9:
+                # ip, pid and tid, time, cpu, period, number of branches, hw_idx
+                places.append(struct.unpack_from("<Q", data, at + 56)[0])
+            at += length
+        assert len(places) > 100
+        assert max(places) < depth
+        # Each branch moves it on by one; so do returns from the kernel, which are no such branches.
+        steps = Counter((b - a) % depth for a, b in itertools.pairwise(places))
+        assert steps[1009 % depth] > 0.9 * steps.total(), (part, steps)
 
 
 @pytest.mark.parametrize("kind", ["lbr", "fp"])
