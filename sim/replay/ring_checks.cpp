@@ -1,0 +1,134 @@
+// What is wrong with a stack before it is driven: what no processor writes, what this one's format cannot
+// hold.
+#include <fmt/format.h>
+
+#include "sim/base/error.h"
+#include "sim/base/field.h"
+#include "sim/perfdata/format.h"
+#include "sim/replay/ring.h"
+#include "sim/replay/ring_entries.h"
+
+namespace lastbranch::replay {
+namespace {
+
+using perfdata::BranchEntry;
+using perfdata::BranchFlags;
+
+/// A straight line of code is never that long.
+constexpr u64 kLongestLine = 1u << 20;
+
+bool canonical(u64 address, unsigned va_bits) {
+  return sign_extend(address, va_bits) == address;
+}
+
+}  // namespace
+
+std::optional<BranchKind> kind_of_type(perfdata::BranchType type) {
+  for (unsigned k = 0; k < static_cast<unsigned>(BranchKind::kCount); ++k) {
+    const auto kind = static_cast<BranchKind>(k);
+    if (type != perfdata::BranchType::kUnknown && perfdata::branch_type(kind) == type) return kind;
+  }
+  return std::nullopt;
+}
+
+std::string words_of(const BranchEntry& e) {
+  const BranchFlags f = BranchFlags::unpack(e.flags);
+  return fmt::format("{:#x}/{:#x}/{}/{}/{}/{}", e.from, e.to,
+                     f.mispredicted ? 'M'
+                     : f.predicted  ? 'P'
+                                    : '-',
+                     f.in_tx ? 'X' : '-', f.abort ? 'A' : '-', f.cycles);
+}
+
+/// A filter by kind needs to know the kinds.
+void RingReplay::demand_kinds(const Taken& t) const {
+  if ((options_.filter->sample_type & perfdata::kBranchAny) != 0) return;
+  for (std::size_t n = 0; n < t.used; ++n) {
+    const BranchEntry& e = t.record->branches[n];
+    if (in_kernel(e.from) != in_kernel(e.to) || kind_of_type(BranchFlags::unpack(e.flags).type)) continue;
+    if (options_.kind && options_.kind(*t.record, e)) continue;
+    throw Error(
+        "--filter: expected 'any', or entries whose branch types were saved (perf record -j ...,save_type); "
+        "found none with entry {} of sample {}",
+        n, t.number);
+  }
+}
+
+/// Nothing that no processor can write.
+bool RingReplay::possible(const Taken& t) {
+  const std::vector<BranchEntry>& all = t.record->branches;
+  if (all.size() > lbr::Lbr::kMaxDepth) {
+    fail(t, Cause::kEdited, lbr::Lbr::kMaxDepth,
+         fmt::format("expected at most {} entries, which no Intel processor exceeds; found {}",
+                     lbr::Lbr::kMaxDepth, all.size()));
+    return false;
+  }
+  for (std::size_t n = 0; n < t.used; ++n) {
+    const BranchEntry& e = all[n];
+    const BranchFlags f = BranchFlags::unpack(e.flags);
+    const char* wrong = nullptr;
+    constexpr unsigned kWidest = 57;
+    if (e.from == 0) {
+      wrong = "expected empty entries only as the oldest; found one before others";
+    } else if (!canonical(e.from, kWidest) || !canonical(e.to, kWidest)) {
+      wrong = "expected canonical addresses; found one that no processor can run at";
+    } else if (f.predicted && f.mispredicted) {
+      wrong = "expected predicted or mispredicted; found both";
+    } else if (t.prediction && !f.predicted && !f.mispredicted) {
+      wrong = "expected a prediction as in the sample's other entries; found none";
+    }
+    if (wrong != nullptr) {
+      fail(t, Cause::kEdited, n, fmt::format("{}: {}", wrong, words_of(e)));
+      return false;
+    }
+  }
+  return true;
+}
+
+/// What the format of this processor's records has no bits for.
+bool RingReplay::representable(const Taken& t, const RingDriver& driver) {
+  for (std::size_t n = 0; n < t.used; ++n) {
+    const BranchEntry& e = t.record->branches[n];
+    const BranchFlags f = BranchFlags::unpack(e.flags);
+    const unsigned va_bits = driver.params().va_bits;
+    const char* what = nullptr;
+    if (!canonical(e.from, va_bits) || !canonical(e.to, va_bits)) {
+      what = "address";
+    } else if (driver.params().format == LbrFormat::kOffsets32 && ((e.from | e.to) >> 32) != 0) {
+      what = "address";
+    } else if (f.cycles != 0 && !driver.shows_cycles()) {
+      what = "cycle count";
+    } else if ((f.in_tx || f.abort) && !driver.shows_transactions()) {
+      what = "transaction flag";
+    } else if ((f.predicted || f.mispredicted) && !driver.shows_prediction()) {
+      what = "prediction";
+    }
+    if (what == nullptr) continue;
+    fail(t, Cause::kNotRepresentable, n,
+         fmt::format("format {} has no room for the {}: {}", static_cast<unsigned>(driver.params().format),
+                     what, words_of(e)));
+    return false;
+  }
+  return true;
+}
+
+/// Between one entry's TO and the next one's FROM the code ran straight on: never backwards, never far.
+void RingReplay::check_lines(const Taken& t) {
+  if (!options_.check_lines || t.filter.call_stack()) return;
+  if ((t.filter.sample_type & perfdata::kBranchAny) == 0) return;
+  const std::vector<BranchEntry>& all = t.record->branches;
+  for (std::size_t n = t.duplicated ? 1 : 0; n + 1 < t.used; ++n) {
+    const u64 start = all[n + 1].to;
+    const u64 end = all[n].from;
+    if (in_kernel(start) || in_kernel(end) || (end >= start && end - start < kLongestLine)) continue;
+    // Records are off while the kernel handles a sample; another process may run when they go on.
+    const bool seam = !options_.text && t.filter.kernel();
+    const Cause cause = options_.text ? Cause::kEdited : seam ? Cause::kKernelSeam : Cause::kUnexplained;
+    fail(t, cause, n,
+         fmt::format("expected a straight line from {:#x} on to a branch; found the branch at {:#x}", start,
+                     end),
+         Check::kStraightLine);
+  }
+}
+
+}  // namespace lastbranch::replay
