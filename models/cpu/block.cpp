@@ -301,7 +301,8 @@ void BlockCache::kill(Cpu& c, Block& b) {
   blocks_.erase({b.va, b.paddr, b.mode});
   JumpEntry* const jumps =
       c.jump_banks[((b.mode & mode::kUser) != 0 ? 1 : 0) + ((b.mode & mode::kGuest) != 0 ? 2 : 0)];
-  if (JumpEntry& e = jumps[jump_slot(b.va)]; e.block == &b) e = {};
+  const u64 jump = jump_slot(b.va);
+  if (jumps[jump].block == &b) jumps[jump] = empty_jump(jump);
   Block* from = b.first_in;
   u8 slot = b.first_in_slot;
   while (from != nullptr) {
@@ -359,7 +360,7 @@ void BlockCache::clear(Cpu& c) {
   arena_.clear();
   used_ = kChunk;
   for (JumpEntry* const jumps : c.jump_banks) {
-    if (jumps != nullptr) std::fill_n(jumps, kJumpSlots, JumpEntry{});
+    if (jumps != nullptr) forget_jumps(jumps);
   }
   c.block = nullptr;
   c.link_from = nullptr;

@@ -1,6 +1,5 @@
 #include "models/cpu/control.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "models/cpu/block.h"
@@ -22,7 +21,7 @@ void set_cpl(Cpu& c, u8 cpl) {
   // The supervisor's jump cache knows the blocks of one of its levels only.
   if (cpl != 3 && std::exchange(c.last_supervisor_cpl, cpl) != cpl) {
     for (const std::size_t supervisor : {std::size_t{0}, std::size_t{2}}) {
-      if (c.jump_banks[supervisor] != nullptr) std::fill_n(c.jump_banks[supervisor], kJumpSlots, JumpEntry{});
+      if (c.jump_banks[supervisor] != nullptr) forget_jumps(c.jump_banks[supervisor]);
     }
   }
   c.cpl = cpl;
@@ -38,7 +37,7 @@ void update_gates(Cpu& c) {
   if (gates == std::exchange(c.gates, gates)) return;
   // The jump caches know linear addresses only; the blocks of the other mode stay.
   for (JumpEntry* const jumps : c.jump_banks) {
-    if (jumps != nullptr) std::fill_n(jumps, kJumpSlots, JumpEntry{});
+    if (jumps != nullptr) forget_jumps(jumps);
   }
 }
 

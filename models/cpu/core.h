@@ -78,9 +78,7 @@ class Core {
 
   /// A hart over `memory`, translating by `walker`, announcing branches to `hub`. All must outlive it.
   Core(PhysMem& memory, Walker& walker, Hub& hub, Ledger& ledger)
-      : blocks_(op_table<P>()),
-        tlb_(std::make_unique<TlbBank>()),
-        jumps_(std::make_unique<JumpEntry[]>(kJumpSlots)) {
+      : blocks_(op_table<P>()), tlb_(std::make_unique<TlbBank>()), jumps_(make_jumps()) {
     cpu_.memory = &memory;
     cpu_.walker = &walker;
     cpu_.hub = &hub;

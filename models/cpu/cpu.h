@@ -6,6 +6,7 @@
 // state. Not modelled here: segment limits outside the boards that need them, AVX state. Sources: SDM vol. 1
 // "Basic Execution Environment"; vol. 3A "Control Registers".
 #include <array>
+#include <memory>
 
 #include "models/cpu/flags.h"
 #include "models/cpu/insn.h"
@@ -31,12 +32,26 @@ class BlockCache;
 
 /// A slot of the cache from indirect branch targets to blocks.
 struct JumpEntry {
-  u64 va = ~u64{0};
+  u64 va = 0;
   Block* block = nullptr;
 };
 inline constexpr u64 kJumpSlots = 4096;
 [[nodiscard]] constexpr u64 jump_slot(u64 va) {
   return (va ^ (va >> 12)) & (kJumpSlots - 1);
+}
+/// What stands in `slot` while no block does: an address of another slot, so that no target is equal to it.
+[[nodiscard]] constexpr JumpEntry empty_jump(u64 slot) {
+  return {.va = slot == 0 ? u64{1} : 0, .block = nullptr};
+}
+/// Empties the kJumpSlots slots of `jumps`.
+inline void forget_jumps(JumpEntry* jumps) {
+  for (u64 slot = 0; slot < kJumpSlots; ++slot) jumps[slot] = empty_jump(slot);
+}
+/// Empty slots for `banks` caches.
+[[nodiscard]] inline std::unique_ptr<JumpEntry[]> make_jumps(u64 banks = 1) {
+  auto jumps = std::make_unique<JumpEntry[]>(banks * kJumpSlots);
+  for (u64 bank = 0; bank < banks; ++bank) forget_jumps(jumps.get() + bank * kJumpSlots);
+  return jumps;
 }
 
 /// What CPUID returns.

@@ -17,7 +17,7 @@ System::System(Cpu& cpu, FarBranches& branches, const SystemHooks& hooks)
       hooks_(hooks),
       memory_(cpu),
       supervisor_tlb_(std::make_unique<TlbBank>()),
-      supervisor_jumps_(std::make_unique<JumpEntry[]>(kJumpSlots)) {
+      supervisor_jumps_(make_jumps()) {
   LASTBRANCH_ASSERT(!cpu.has_system, "a second System for one processor");
   supervisor_tlb_->user = false;
   c_.tlb_banks[0] = supervisor_tlb_.get();

@@ -166,7 +166,7 @@ struct System::VmxPort final : VmxProcessor {
 void System::attach(Virtualization& virtualization) {
   LASTBRANCH_ASSERT(virtualization_ == nullptr, "VMX twice for one processor");
   virtualization_ = &virtualization;
-  guest_jumps_ = std::make_unique<JumpEntry[]>(2 * kJumpSlots);
+  guest_jumps_ = make_jumps(2);
   c_.jump_banks[2] = guest_jumps_.get();
   c_.jump_banks[3] = guest_jumps_.get() + kJumpSlots;
 }

@@ -1,6 +1,7 @@
 """Programs that die of what they do, or want what is not modelled: the status of their signal, one line."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,27 @@ def test_abort_and_raised_signals_give_their_status(tmp_path: Path) -> None:
         done = lastbranch("run", "--", compile_c(source, tmp_path / name.lower()))
         assert done.returncode == 128 + number
         assert name in words(done)
+
+
+@pytest.mark.parametrize("how", ["push %0; ret", "jmp *%0", "call *%0"])
+def test_a_jump_to_the_edges_of_addresses_kills_as_it_does_on_a_host(how: str, tmp_path: Path) -> None:
+    targets = (-1, 0, 1, 0x7FFFFFFFFFFF, -(1 << 47), 1 << 47, 1 << 63)
+    code = how.replace("%0", "%%rax")
+    cases = "".join(
+        f"case {n}: to = {target & (1 << 64) - 1:#x}ull; break;\n" for n, target in enumerate(targets)
+    )
+    source = f"""
+#include <stdlib.h>
+int main(int argc, char** argv) {{
+  unsigned long to = 0;
+  switch (atoi(argv[argc - 1])) {{ {cases} }}
+  __asm__ volatile("{code}" : : "a"(to));
+  return 0;
+}}
+"""
+    program = compile_c(source, tmp_path / "edges")
+    for n, target in enumerate(targets):
+        done = lastbranch("run", "--", program, str(n))
+        native = subprocess.run([program, str(n)], check=False)
+        assert native.returncode < 0
+        assert done.returncode == 128 - native.returncode, (hex(target), words(done))
