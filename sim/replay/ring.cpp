@@ -1,6 +1,7 @@
 #include "sim/replay/ring.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include <fmt/format.h>
@@ -47,7 +48,10 @@ RingReplay::RingReplay(RingOptions options, const std::vector<perfdata::EventInf
     : options_(std::move(options)), events_(events), report_(report) {
   LASTBRANCH_CHECK(options_.part != nullptr, "replay without a processor");
   const LbrParams& lbr = options_.part->lbr;
-  if (options_.recorded_depth > lbr.depth && lbr.arch.depth_mask == 0) options_.recorded_depth = 0;
+  // Whatever the file says: only a depth that the part can have.
+  const unsigned said = options_.recorded_depth;
+  const bool legacy = std::has_single_bit(said) && said != 2 && said <= lbr.depth;
+  if (!(lbr.arch.depth_mask != 0 ? lbr::allows_depth(lbr.arch, said) : legacy)) options_.recorded_depth = 0;
   // A ring that the part cannot have is refused now, not at the first sample.
   if (options_.depth != 0) static_cast<void>(RingDriver(lbr, options_.depth, any_user_branch()));
 }

@@ -132,6 +132,22 @@ TEST(RingReplay, fewer_records_keep_the_newest_entries) {
       Error);
 }
 
+TEST(RingReplay, a_depth_that_the_capture_says_counts_if_it_can_be) {
+  Program program(true);
+  program.run(200);
+  for (const char* part : {"skylake", "sapphirerapids"}) {
+    for (const unsigned said : {0u, 2u, 5u, 8u, 16u, 64u, 4'000'000'000u}) {
+      RingOptions options;
+      options.recorded_depth = said;
+      Replayed replayed(part, event(kUserAny), options);
+      const bool counts = said == 8 || said == 16;
+      replayed.take(program.sample(counts ? said : 32));
+      EXPECT_EQ(replayed.held(), 1u) << part << ' ' << said;
+      EXPECT_EQ(replayed.report().shortened, 0u);
+    }
+  }
+}
+
 TEST(RingReplay, filters_drop_what_they_should) {
   using perfdata::BranchType;
   constexpr BranchType kTypes[] = {BranchType::kCond,  BranchType::kUncond, BranchType::kInd,
