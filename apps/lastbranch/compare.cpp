@@ -145,7 +145,7 @@ json::object json_of(const replay::Side& side) {
           {"halves", side.halves ? json::value(*side.halves) : json::value(nullptr)}};
 }
 
-/// Version 1 of the schema; docs/replay.md tells its members.
+/// Version 1 of the schema; docs/compare.md tells its members.
 std::string comparison_json(const Comparison& c) {
   json::array edges, branches;
   for (const replay::EdgeRow& row : c.edges) {
