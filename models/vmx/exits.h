@@ -17,7 +17,10 @@ struct InsnView {
 
   [[nodiscard]] bool control(u32 bit) const { return (proc & bit) != 0; }
   [[nodiscard]] bool bitmap(u64 address, u64 bit) const {
-    return (memory.host(address)[bit / 8] >> (bit % 8) & 1) != 0;
+    // Memory that is not there reads as ones: the access exits. The pointer may have been changed since the
+    // entry.
+    const u64 at = address + bit / 8;
+    return !memory.contains(at, 1) || (*memory.host(at) >> (bit % 8) & 1) != 0;
   }
 };
 struct InsnRule {

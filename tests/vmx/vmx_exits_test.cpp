@@ -65,7 +65,11 @@ const std::vector<InsnCase> kInsnCases = {
      {kBitmaps},
      0,
      msr(S::kWrmsr, 0xc0001fff)},
-    {"WRMSR exits by its bit", msr(S::kWrmsr, 9), {kBitmaps}, kMsrBitmapAt + 2048 + 1, msr(S::kRdmsr, 9)},
+    {"WRMSR exits by its bit",
+     msr(S::kWrmsr, 9),
+     {kBitmaps},
+     kMsrBitmapAt + 2048 + 1,
+     msr(S::kWrmsr, 0xc0000009)},
     {"RDPMC exits by RDPMC exiting",
      plain(S::kRdpmc),
      {control(proc::kRdpmc)},
@@ -196,6 +200,20 @@ TEST(VmxExits, wrap_around_the_ports) {
   apply(world, {control(proc::kIoBitmaps)});
   EXPECT_NE(decide(world, port(0xffff, 2)), nullptr);
   EXPECT_EQ(decide(world, port(0xfffe, 2)), nullptr);
+}
+
+TEST(VmxExits, take_bitmaps_outside_memory_as_ones) {
+  constexpr u64 kHigh = u64{1} << 39;
+  for (const u64 at : {kMemory, kHigh - 4096, ~u64{0xfff}}) {
+    World world;
+    apply(world, {control(proc::kMsrBitmaps | proc::kIoBitmaps), {F::kMsrBitmap, at}, {F::kIoBitmapA, at}});
+    for (const S what : {S::kRdmsr, S::kWrmsr})
+      for (const u64 index : {0x10, 0x1fff})
+        EXPECT_NE(decide(world, msr(what, index)), nullptr) << std::hex << at << ' ' << index;
+    EXPECT_NE(decide(world, port(0x80, 1)), nullptr) << std::hex << at;
+    EXPECT_NE(decide(world, port(0x7fff, 1)), nullptr) << std::hex << at;
+    EXPECT_EQ(decide(world, port(0x8000, 1)), nullptr) << "the other bitmap is there";
+  }
 }
 
 TEST(VmxExits, describe_the_instruction_in_the_qualification) {
