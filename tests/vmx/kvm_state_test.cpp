@@ -173,6 +173,62 @@ TEST(KvmLbr, reset_gives_the_event_back_in_6_1_only_and_init_never) {
   }
 }
 
+/// Numbers that no refresh makes: a user of the library has set them.
+TEST(KvmVpmu, has_no_more_counters_than_its_state_can_hold) {
+  for (const Kernel kernel : {Kernel::kS8, Kernel::k7_3}) {
+    World w(kernel);
+    VpmuState& pmu = w.vcpu().state.pmu;
+    pmu.nr_gp = pmu.nr_fixed = 1000;
+    const u32 above = kMaxGp;
+    EXPECT_FALSE(w.guest_write(msr::kPmc0 + above, 1));
+    EXPECT_FALSE(w.guest_write(msr::kEvtsel0 + above, 0x4300c0));
+    EXPECT_FALSE(w.guest_write(msr::kFullPmc0 + above, 1));
+    EXPECT_FALSE(w.guest_write(msr::kFixed0 + kMaxFixed, 1));
+    EXPECT_TRUE(w.guest_write(msr::kPmc0 + above - 1, 1));
+    EXPECT_TRUE(w.vcpu().rdpmc(above).gp);
+    EXPECT_TRUE(w.vcpu().rdpmc(0x40000000 | kMaxFixed).gp);
+    EXPECT_FALSE(w.vcpu().rdpmc(above - 1).gp);
+    EXPECT_FALSE(counter_counts(w.op(), above + kMaxFixed));
+    pmu.gp.back().select = 0x4300c0;
+    pmu.global_ctrl = ~u64{0};
+    w.vcpu().count(0xc0, 0, 5);
+    EXPECT_EQ(pmu.gp.back().value, 6u);
+  }
+}
+
+TEST(KvmVpmu, of_more_than_64_architectural_events_has_them_all) {
+  World w(Kernel::kS8);
+  w.host.module.num_events = 200;
+  GuestCpuid cpuid = w.host.supported_cpuid();
+  cpuid.leaf0a_eax = (cpuid.leaf0a_eax & 0xffffff) | 100u << 24;
+  cpuid.leaf0a_ebx = 2;
+  ASSERT_EQ(w.vcpu().set_cpuid(cpuid), 0);
+  EXPECT_EQ(w.vcpu().state.pmu.available_event_types, ~u64{2});
+}
+
+TEST(KvmVpmu, reset_gives_the_events_of_counters_back) {
+  World w(Kernel::kS8);
+  ASSERT_TRUE(w.guest_write(msr::kDebugctl, 1));
+  ASSERT_TRUE(w.guest_write(msr::kGlobalCtrl, 1));
+  ASSERT_TRUE(w.guest_write(msr::kEvtsel0, 0x4300c0));
+  w.vcpu().count(0xc0, 0, 1);
+  const VpmuState& pmu = w.vcpu().state.pmu;
+  ASSERT_EQ(pmu.event_count, 2u);
+  w.vcpu().reset();
+  EXPECT_EQ(pmu.events, 0u);
+  EXPECT_EQ(pmu.event_count, 0u);
+}
+
+TEST(KvmVpmu, events_that_are_given_back_do_not_make_the_count_negative) {
+  World w(Kernel::kS8);
+  VpmuState& pmu = w.vcpu().state.pmu;
+  w.vcpu().state.lbr_event = true;
+  pmu.events = 7;
+  pmu.event_count = 2;
+  w.vcpu().reset();
+  EXPECT_EQ(pmu.event_count, 0u);
+}
+
 TEST(KvmVpmu, overflow_period_is_what_is_left) {
   World w(Kernel::kS8);
   w.write(msr::kPmc0, 0xfffffffffff0);

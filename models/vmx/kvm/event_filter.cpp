@@ -113,7 +113,7 @@ constexpr Rule kCountRules[] = {
     {"count-absent", "the vPMU has no such counter", "6.3", kAllKernels,
      [](const Op& op) {
        const VpmuState& pmu = op.vcpu.pmu;
-       return is_fixed_index(op.index) ? op.index - 32 >= pmu.nr_fixed : op.index >= pmu.nr_gp;
+       return is_fixed_index(op.index) ? op.index - 32 >= pmu.fixed_count() : op.index >= pmu.gp_count();
      },
      does_not},
     {"count-disabled", "the counter's own enable is off", "6.3", kAllKernels,
@@ -210,8 +210,8 @@ void count_event(Op& op, u8 event, u8 umask, u64 n) {
     c.value = (c.value + n) & width_mask(pmu, index);
     if (n >= period) decide(kOverflow, op);
   };
-  for (unsigned i = 0; i < pmu.nr_gp; ++i) step(i);
-  for (unsigned i = 0; i < pmu.nr_fixed; ++i) step(32 + i);
+  for (unsigned i = 0; i < pmu.gp_count(); ++i) step(i);
+  for (unsigned i = 0; i < pmu.fixed_count(); ++i) step(32 + i);
 }
 
 RuleTables event_filter_tables() {

@@ -1,7 +1,5 @@
 // Before an entry the LBR registers are passed through or intercepted; at the end of a time slice an event
 // that is not used is given back.
-#include <bit>
-
 #include "models/vmx/kvm/subjects.h"
 #include "sim/base/debugctl.h"
 
@@ -108,10 +106,7 @@ constexpr Rule kCleanupRules[] = {
     {"slice-counters", "events of counters that were not used and are not enabled are given back", "5",
      kAllKernels, [](const Op& op) { return op.vcpu.pmu.need_cleanup && idle_counters(op.vcpu.pmu) != 0; },
      [](Op& op) -> int {
-       VpmuState& pmu = op.vcpu.pmu;
-       const u64 idle = idle_counters(pmu);
-       pmu.events &= ~idle;
-       pmu.event_count -= static_cast<unsigned>(std::popcount(idle));
+       release_counter_events(op.vcpu.pmu, idle_counters(op.vcpu.pmu));
        return kOk;
      }},
     {"slice-lbr", "the guest's LBR bit is clear: the LBR event is given back, even if it was in use", "5",

@@ -1,4 +1,7 @@
 // The LBR registers of a vCPU while they are intercepted, and the perf event behind them.
+#include <algorithm>
+#include <bit>
+
 #include "models/vmx/kvm/subjects.h"
 
 namespace lastbranch::kvm {
@@ -95,6 +98,11 @@ constexpr Rule kAccessRules[] = {
 };
 constexpr RuleTable kAccess{"intercepted LBR registers", false, kAccessRules};
 
+/// The state may be set field by field, so its count need not be that of its events.
+void give_back(VpmuState& pmu, unsigned events) {
+  pmu.event_count -= std::min(events, pmu.event_count);
+}
+
 }  // namespace
 
 bool is_lbr_msr(const Op& op) {
@@ -114,7 +122,13 @@ int access_lbr_msr(Op& op) {
 void release_lbr_event(Op& op) {
   if (!op.vcpu.lbr_event) return;
   op.vcpu.lbr_event = false;
-  --op.vcpu.pmu.event_count;
+  give_back(op.vcpu.pmu, 1);
+}
+
+void release_counter_events(VpmuState& pmu, u64 counters) {
+  const u64 released = pmu.events & counters;
+  pmu.events &= ~released;
+  give_back(pmu, static_cast<unsigned>(std::popcount(released)));
 }
 
 RuleTables lbr_msr_tables() {

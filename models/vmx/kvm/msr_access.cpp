@@ -48,12 +48,7 @@ constexpr Rule kOwnerRules[] = {
     {"msr-debugctl", "DEBUGCTL", "4", kAllKernels, [](const Op& op) { return op.msr == msr::kDebugctl; },
      [](Op& op) -> int { return op.write ? write_debugctl(op) : read_debugctl(op); }},
     {"msr-lbr", "an LBR register of the vCPU", "5", kAllKernels, is_lbr_msr, access_lbr_msr},
-    {"msr-vpmu", "a register of the vCPU's PMU", "6.3", kAllKernels,
-     [](const Op& op) {
-       Op call = op;
-       return is_vpmu_msr(call);
-     },
-     access_vpmu_msr},
+    {"msr-vpmu", "a register of the vCPU's PMU", "6.3", kAllKernels, is_vpmu_msr, access_vpmu_msr},
     {"msr-last-branch-read", "LASTBRANCH and LASTINT registers read 0", "4.3", kAllKernels,
      [](const Op& op) { return !op.write && in(op.msr, msr::kLastBranchFrom, 4); }, zero},
     {"msr-legacy-read", "two counters and selects of old, Intel's and AMD's, read 0 where there are none",

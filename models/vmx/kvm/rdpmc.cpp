@@ -37,14 +37,15 @@ constexpr Rule kRdpmcRules[] = {
      }},
     {"rdpmc-index", "no such counter: bit 30 is fixed, bits 29:0 the number", "6.4", k61,
      [](const Op& op) {
-       return old_index(op) >= ((op.msr & kFixedBit) != 0 ? op.vcpu.pmu.nr_fixed : op.vcpu.pmu.nr_gp);
+       return old_index(op) >=
+              ((op.msr & kFixedBit) != 0 ? op.vcpu.pmu.fixed_count() : op.vcpu.pmu.gp_count());
      },
      fail},
     {"rdpmc-type", "bits 31:16 are a type: neither 0 nor 4000H", "6.4", kFrom612,
      [](const Op& op) { return (op.msr >> 16) != 0 && (op.msr >> 16) != kFixedType; }, fail},
     {"rdpmc-typed-index", "no such counter of that type", "6.4", kFrom612,
      [](const Op& op) {
-       return (op.msr & 0xffff) >= ((op.msr >> 16) != 0 ? op.vcpu.pmu.nr_fixed : op.vcpu.pmu.nr_gp);
+       return (op.msr & 0xffff) >= ((op.msr >> 16) != 0 ? op.vcpu.pmu.fixed_count() : op.vcpu.pmu.gp_count());
      },
      fail},
     {"rdpmc-privilege", "CR4.PCE is clear, CPL is not 0 and CR0.PE is set", "6.4", kAllKernels, may_not,

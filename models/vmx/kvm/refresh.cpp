@@ -16,6 +16,9 @@ int nothing(Op&) {
   return kOk;
 }
 
+constexpr u64 first_bits(unsigned n) {
+  return n >= 64 ? ~u64{0} : (u64{1} << n) - 1;
+}
 constexpr unsigned leaf_version(const GuestCpuid& cpuid) {
   return cpuid.leaf0a_eax & 0xff;
 }
@@ -37,9 +40,9 @@ constexpr Rule kPmuRules[] = {
        pmu.version = leaf_version(cpuid);
        pmu.nr_gp = std::min({(cpuid.leaf0a_eax >> 8) & 0xff, op.module.num_gp, kMaxGp});
        const unsigned width = std::min((cpuid.leaf0a_eax >> 16) & 0xff, op.module.gp_width);
-       pmu.gp_bitmask = width >= 64 ? ~u64{0} : (u64{1} << width) - 1;
+       pmu.gp_bitmask = first_bits(width);
        const unsigned events = std::min(cpuid.leaf0a_eax >> 24, op.module.num_events);
-       pmu.available_event_types = ~u64{cpuid.leaf0a_ebx} & ((u64{1} << events) - 1);
+       pmu.available_event_types = ~u64{cpuid.leaf0a_ebx} & first_bits(events);
        return kOk;
      }},
 };
@@ -53,7 +56,7 @@ constexpr Rule kFixedRules[] = {
        const u32 edx = op.vcpu.cpuid.leaf0a_edx;
        op.vcpu.pmu.nr_fixed = std::min({edx & 0x1f, op.module.num_fixed, kMaxFixed});
        const unsigned width = std::min((edx >> 5) & 0xff, op.module.fixed_width);
-       op.vcpu.pmu.fixed_bitmask = width >= 64 ? ~u64{0} : (u64{1} << width) - 1;
+       op.vcpu.pmu.fixed_bitmask = first_bits(width);
        return kOk;
      }},
 };

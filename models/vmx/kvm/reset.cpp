@@ -9,13 +9,14 @@ bool always(const Op&) {
 }
 
 constexpr Rule kResetRules[] = {
-    {"reset-pmu", "RESET stops the vPMU: counters, selects and controls are 0, the LBR event is given back",
+    {"reset-pmu", "RESET stops the vPMU: counters, selects and controls are 0, all its events are given back",
      "4.4, 5", k61, always,
      [](Op& op) -> int {
        VpmuState& pmu = op.vcpu.pmu;
        pmu.gp.fill({});
        pmu.fixed.fill({});
        pmu.fixed_ctr_ctrl = pmu.global_ctrl = pmu.global_status = 0;
+       release_counter_events(pmu, pmu.events);
        release_lbr_event(op);
        return kOk;
      }},

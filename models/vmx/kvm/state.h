@@ -4,6 +4,7 @@
 // Not modelled: scheduling by host perf (its outcome, the event's state, is a field), printk rate limits, the
 // user-space MSR filter, the mediated vPMU's context switches.
 // Source: kvm-lbr-semantics.md, "Host side: the perf facade" to "Userspace ABI".
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <set>
@@ -14,9 +15,10 @@
 
 namespace lastbranch::kvm {
 
-inline constexpr unsigned kMaxGp = 32;      ///< counters a table of this model can hold
-inline constexpr unsigned kMaxFixed = 3;    ///< fixed counters KVM offers at most
-inline constexpr unsigned kVlbrIndex = 58;  ///< the counter index that stands for the guest's LBR event
+inline constexpr unsigned kMaxGp = 32;       ///< counters a table of this model can hold
+inline constexpr unsigned kMaxFixed = 3;     ///< fixed counters KVM offers at most
+inline constexpr unsigned kMaxRecords = 32;  ///< last-branch records of any part
+inline constexpr unsigned kVlbrIndex = 58;   ///< the counter index that stands for the guest's LBR event
 
 /// Kernel error numbers that cross the user ABI.
 inline constexpr int kEinval = 22;
@@ -143,7 +145,7 @@ struct Counter {
 
 /// The vPMU after its refresh, and its registers. A set bit of a `_rsvd` mask is reserved.
 struct VpmuState {
-  unsigned version = 0, nr_gp = 0, nr_fixed = 0;
+  unsigned version = 0, nr_gp = 0, nr_fixed = 0;  ///< counters that there are: use gp_count(), fixed_count()
   u64 gp_bitmask = 0, fixed_bitmask = 0;
   u64 available_event_types = 0;
   u64 global_ctrl_rsvd = ~u64{0}, global_status_rsvd = ~u64{0}, fixed_ctr_ctrl_rsvd = ~u64{0};
@@ -158,6 +160,10 @@ struct VpmuState {
   u64 events = 0;            ///< counters that have a perf event, as the bits of in_use
   unsigned event_count = 0;  ///< perf events of this vCPU, the LBR's included
   bool need_cleanup = false;
+
+  /// The numbers of counters, which whoever sets the state may have made larger than it can hold.
+  [[nodiscard]] unsigned gp_count() const { return std::min(nr_gp, kMaxGp); }
+  [[nodiscard]] unsigned fixed_count() const { return std::min(nr_fixed, kMaxFixed); }
 };
 
 struct VcpuState {

@@ -55,13 +55,15 @@ int read_debugctl(Op& op);
 int access_lbr_msr(Op& op);
 int create_lbr_event(Op& op);
 void release_lbr_event(Op& op);
+/// `counters`, bits as of VpmuState::events, give their perf events back.
+void release_counter_events(VpmuState& pmu, u64 counters);
 void prepare_entry(Op& op);  ///< the hook before VM entry
 void sched_in(Op& op);       ///< marks the cleanup
 void slice_cleanup(Op& op);
 void deliver_pmi(Op& op);
 
 /// 6.3: vPMU registers. False: `op.msr` is none of this vCPU's now.
-[[nodiscard]] bool is_vpmu_msr(Op& op);
+[[nodiscard]] bool is_vpmu_msr(const Op& op);
 int access_vpmu_msr(Op& op);
 int rdpmc(Op& op);
 

@@ -22,7 +22,7 @@ bool full_pmu(const Op& op) {
   return !op.is(k73) || op.vcpu.pmu.version > 1;
 }
 u64 counters(const VpmuState& pmu) {
-  return ((u64{1} << pmu.nr_gp) - 1) | ((u64{1} << pmu.nr_fixed) - 1) << 32;
+  return ((u64{1} << pmu.gp_count()) - 1) | ((u64{1} << pmu.fixed_count()) - 1) << 32;
 }
 
 constexpr Rule kMaskRules[] = {
@@ -36,9 +36,9 @@ constexpr Rule kMaskRules[] = {
        return kOk;
      }},
     {"mask-fixed", "FIXED_CTR_CTRL: enables and PMI of each fixed counter; AnyThread is reserved", "6.2",
-     kAllKernels, [](const Op& op) { return op.vcpu.pmu.nr_fixed != 0; },
+     kAllKernels, [](const Op& op) { return op.vcpu.pmu.fixed_count() != 0; },
      [](Op& op) -> int {
-       for (unsigned i = 0; i < op.vcpu.pmu.nr_fixed; ++i)
+       for (unsigned i = 0; i < op.vcpu.pmu.fixed_count(); ++i)
          op.vcpu.pmu.fixed_ctr_ctrl_rsvd &= ~(u64{0xb} << 4 * i);
        return kOk;
      }},
@@ -62,7 +62,7 @@ constexpr Rule kMaskRules[] = {
     {"mask-pebs-gp", "PEBS_ENABLE: general counters, as there is a PEBS format without baseline", "6.2",
      kAllKernels, [](const Op& op) { return full_pmu(op) && pebs(op) && !baseline(op); },
      [](Op& op) -> int {
-       op.vcpu.pmu.pebs_enable_rsvd = ~((u64{1} << op.vcpu.pmu.nr_gp) - 1);
+       op.vcpu.pmu.pebs_enable_rsvd = ~((u64{1} << op.vcpu.pmu.gp_count()) - 1);
        return kOk;
      }},
     {"mask-pebs-baseline",
@@ -73,7 +73,7 @@ constexpr Rule kMaskRules[] = {
        VpmuState& pmu = op.vcpu.pmu;
        pmu.pebs_enable_rsvd = pmu.global_ctrl_rsvd;
        pmu.eventsel_rsvd &= ~kAdaptive;
-       for (unsigned i = 0; i < pmu.nr_fixed; ++i) pmu.fixed_ctr_ctrl_rsvd &= ~(u64{1} << (32 + 4 * i));
+       for (unsigned i = 0; i < pmu.fixed_count(); ++i) pmu.fixed_ctr_ctrl_rsvd &= ~(u64{1} << (32 + 4 * i));
        pmu.pebs_data_cfg_rsvd = ~u64{0xff00000f};
        return kOk;
      }},

@@ -20,16 +20,16 @@ bool in(u32 index, u32 base, unsigned count) {
   return index >= base && index - base < count;
 }
 bool is_pmc(const Op& op) {
-  return in(op.msr, msr::kPmc0, op.vcpu.pmu.nr_gp);
+  return in(op.msr, msr::kPmc0, op.vcpu.pmu.gp_count());
 }
 bool is_full_pmc(const Op& op) {
-  return in(op.msr, msr::kFullPmc0, op.vcpu.pmu.nr_gp);
+  return in(op.msr, msr::kFullPmc0, op.vcpu.pmu.gp_count());
 }
 bool is_evtsel(const Op& op) {
-  return in(op.msr, msr::kEvtsel0, op.vcpu.pmu.nr_gp);
+  return in(op.msr, msr::kEvtsel0, op.vcpu.pmu.gp_count());
 }
 bool is_fixed(const Op& op) {
-  return in(op.msr, msr::kFixed0, op.vcpu.pmu.nr_fixed);
+  return in(op.msr, msr::kFixed0, op.vcpu.pmu.fixed_count());
 }
 bool is_global(const Op& op) {
   return in(op.msr, msr::kFixedCtrCtrl, 4);
@@ -194,10 +194,9 @@ constexpr RuleTable kRead{"RDMSR of the vPMU", false, kReadRules};
 
 }  // namespace
 
-bool is_vpmu_msr(Op& op) {
+bool is_vpmu_msr(const Op& op) {
   Op call = op;
-  if (decide(kExist, call) != kExists) return false;
-  return true;
+  return decide(kExist, call) == kExists;
 }
 
 int access_vpmu_msr(Op& op) {
