@@ -9,6 +9,7 @@
 #include "sim/base/assert.h"
 #include "sim/base/error.h"
 #include "sim/perfdata/format.h"
+#include "sim/replay/processor.h"
 #include "sim/replay/ring_entries.h"
 
 namespace lastbranch::replay {
@@ -40,6 +41,15 @@ u64 recorded_flags(u64 flags, bool prediction) {
 
 bool is_empty(const BranchEntry& e) {
   return e.from == 0 && e.to == 0;
+}
+
+/// The place of the newest entry in the ring; nothing: not saved, or not known to the kernel either, as of
+/// records that PEBS wrote.
+std::optional<u64> place_of(const perfdata::Attr& attr, const perfdata::SampleRecord& sample) {
+  constexpr u64 kUnknownPlace = ~u64{0};
+  if ((attr.branch_sample_type & perfdata::kBranchHwIndex) == 0) return std::nullopt;
+  if (sample.hw_index == kUnknownPlace) return std::nullopt;
+  return sample.hw_index;
 }
 
 }  // namespace
@@ -146,9 +156,8 @@ bool RingReplay::sample(const perfdata::SampleRecord& sample, u64 number) {
 }
 
 bool RingReplay::is_duplicated(const Taken& t) const {
-  // Skylake's family: format 5, not yet architectural. Others repeat an entry only by running it again.
-  const LbrParams& lbr = options_.part->lbr;
-  if (lbr.format != LbrFormat::kInfo || lbr.arch.depth_mask != 0 || t.filter.call_stack()) return false;
+  // Others repeat an entry only by running it again.
+  if (!may_duplicate_top(*options_.part) || t.filter.call_stack()) return false;
   if ((t.filter.sample_type & perfdata::kBranchAny) == 0 || t.used < 2) return false;
   const BranchEntry& newest = t.record->branches[0];
   const BranchEntry& before = t.record->branches[1];
@@ -182,9 +191,8 @@ Join RingReplay::join(const Taken& t, const Stream& stream) const {
   }
   if (timed && stream.driver->shows_cycles()) between.nanoseconds = s.time - stream.time;
   const unsigned depth = options_.recorded_depth != 0 ? options_.recorded_depth : options_.part->lbr.depth;
-  if (stream.place && (attr.branch_sample_type & perfdata::kBranchHwIndex) != 0) {
-    between.places = (s.hw_index - *stream.place) & (depth - 1);
-  }
+  const std::optional<u64> place = place_of(attr, s);
+  if (stream.place && place) between.places = (*place - *stream.place) & (depth - 1);
   return join_windows(stream.window, Window(s.branches).first(t.used), depth, between);
 }
 
@@ -237,8 +245,7 @@ void RingReplay::drive(const Taken& t, Stream& stream, std::size_t branches) {
   ring.stop(branches > 0 && t.duplicated);
   stream.time = t.record->time;
   stream.cpu = t.record->cpu;
-  stream.place.reset();
-  if ((t.event->attr.branch_sample_type & perfdata::kBranchHwIndex) != 0) stream.place = t.record->hw_index;
+  stream.place = place_of(t.event->attr, *t.record);
 }
 
 void RingReplay::restart(const Taken& t, Stream& stream) {
@@ -250,8 +257,8 @@ void RingReplay::restart(const Taken& t, Stream& stream) {
     RetiredBranch first = retired(t, before, ++stream.clock);
     ring.push(first);
   }
-  const bool place = (t.event->attr.branch_sample_type & perfdata::kBranchHwIndex) != 0;
-  ring.reset(place ? static_cast<unsigned>(t.record->hw_index - t.used) : 0);
+  const std::optional<u64> place = place_of(t.event->attr, *t.record);
+  ring.reset(place ? static_cast<unsigned>(*place - t.used) : 0);
   drive(t, stream, t.used);
 }
 

@@ -85,12 +85,22 @@ TEST(RingReplay, other_parts_have_no_duplicated_tops) {
   s.branches = {entry(0x401000, 0x401080), entry(0x401000, 0x401080), entry(0x400800, 0x400f00)};
   RingOptions with_code;
   with_code.duplicated = [](const SampleRecord&) { return true; };
-  for (const char* part : {"westmere", "sandybridge", "haswell", "broadwell", "sapphirerapids", "goldmont"}) {
+  for (const char* part : {"westmere", "sandybridge", "haswell", "broadwell", "icelake", "icx", "tigerlake",
+                           "rocketlake", "sapphirerapids", "goldmont"}) {
     Replayed replayed(part, event(kUserAny), with_code);
     EXPECT_FALSE(replayed.take(s)) << part;
     EXPECT_EQ(replayed.report().duplicated_tops, 0u);
     EXPECT_EQ(replayed.held(), 1u);
     EXPECT_EQ(replayed.of(Cause::kUnexplained, Check::kStraightLine), 1u) << "a line that leads backwards";
+  }
+}
+
+TEST(RingReplay, parts_that_are_skylake_to_their_records_duplicate_tops) {
+  SampleRecord s;
+  s.branches = {entry(0x401000, 0x401080), entry(0x401000, 0x401080), entry(0x400800, 0x400f00)};
+  for (const char* part : {"skylake", "kabylake", "coffeelake", "cometlake", "skx", "clx", "cpx"}) {
+    Replayed replayed(part);
+    EXPECT_TRUE(replayed.take(s)) << part;
   }
 }
 
@@ -256,6 +266,31 @@ TEST(RingReplay, lines_backwards_are_edited_text_and_a_riddle_in_records) {
   kernel.take(s);
   EXPECT_EQ(kernel.of(Cause::kKernelSeam, Check::kStraightLine), 1u);
   EXPECT_TRUE(kernel.report().agrees());
+}
+
+TEST(RingReplay, text_that_may_be_filtered_is_judged_as_a_whole) {
+  perfdata::EventInfo unknown = event(kUserAny | perfdata::kBranchKernel, 0);
+  unknown.attr.flags = 0;
+  SampleRecord bad;
+  bad.branches = {entry(0x401000, 0x402000), entry(0x400900, 0x401800)};
+  SampleRecord good;
+  good.branches = {entry(0x401900, 0x402000), entry(0x400900, 0x401800)};
+  for (const unsigned of_100 : {2u, 50u, 100u}) {
+    RingOptions options;
+    options.text = true;
+    Replayed replayed("haswell", unknown, options);
+    for (unsigned n = 0; n < 100; ++n) replayed.take(n < of_100 ? bad : good);
+    EXPECT_EQ(replayed.of(Cause::kEdited, Check::kStraightLine), 0u) << "not before the end";
+    replayed.ring().finish();
+    EXPECT_EQ(replayed.of(Cause::kEdited, Check::kStraightLine), of_100 == 2 ? 2u : 0u);
+    EXPECT_EQ(replayed.report().notes.size(), of_100 == 2 ? 0u : 1u);
+  }
+  RingOptions options;
+  options.text = true;
+  Replayed few("haswell", unknown, options);
+  for (int n = 0; n < 3; ++n) few.take(bad);
+  few.ring().finish();
+  EXPECT_EQ(few.of(Cause::kEdited, Check::kStraightLine), 3u) << "too few for a filter";
 }
 
 }  // namespace
