@@ -62,6 +62,8 @@ std::vector<KvmOperation> operations() {
   }
   for (const u32 ecx : {0u, 0x40000000u, 0x80000000u})
     all.push_back({.kind = KvmOperation::kRdpmc, .index = ecx});
+  for (const auto kind : {KvmOperation::kEntry, KvmOperation::kPmi, KvmOperation::kReset})
+    all.push_back({.kind = kind});
   return all;
 }
 
@@ -77,14 +79,22 @@ std::vector<kvm::Kernel> parse_kernels(const std::string& text) {
   return kernels;
 }
 
+/// Operations that nobody answers: what they do to a guest that records is what is compared.
+bool is_event(const KvmOperation& operation) {
+  return operation.kind == KvmOperation::kEntry || operation.kind == KvmOperation::kPmi ||
+         operation.kind == KvmOperation::kReset;
+}
+
 /// What is compared: the answer and, for writes that are taken, what is stored.
 std::string shown(const KvmOperation& operation, const KvmAnswer& answer) {
-  std::string text = answer.outcome;
-  if (operation.kind != KvmOperation::kWrite || answer.outcome != "ok") return text;
+  if (!answer.after) return answer.outcome;
+  const KvmAfter& after = *answer.after;
+  if (is_event(operation))
+    return after.debugctl_words() + ", " + (after.lbr_records != 0 ? after.lbr_event_words() : "no LBRs");
+  if (operation.kind != KvmOperation::kWrite || answer.outcome != "ok") return answer.outcome;
   const bool debugctl = operation.index == kvm::msr::kDebugctl;
-  text += ", " + answer.state[debugctl ? 0 : 1];
-  if (answer.state[4] != "log lines 0") text += ", logged";
-  return text;
+  return fmt::format("ok, {}{}", debugctl ? after.debugctl_words() : after.perf_capabilities_words(),
+                     after.log_lines != 0 ? ", logged" : "");
 }
 
 /// Names gathered by what they share, in the order in which they came.
@@ -114,11 +124,15 @@ void compare(const std::vector<kvm::Kernel>& kernels, const Variant& host, const
   KvmScenario scenario = base;
   for (const std::string& word : host.words) set_host_word(scenario, word);
   for (const std::string& word : guest.words) set_guest_word(scenario, word);
+  KvmScenario recording = scenario;
+  recording.debugctl = 0x801;
+  recording.lbr_event = true;
   for (const KvmOperation& operation : operations()) {
-    std::vector<std::string> row{std::string(host.name), describe(operation)};
+    const KvmScenario& before = is_event(operation) ? recording : scenario;
+    std::vector<std::string> row{std::string(host.name), describe(operation, scenario.host.perf)};
     bool differs = false;
     for (const kvm::Kernel kernel : kernels) {
-      row.push_back(shown(operation, play(scenario, operation, kernel)));
+      row.push_back(shown(operation, play(before, operation, kernel)));
       differs = differs || row.back() != row[2];
     }
     if (differs) by_host.add(row, std::string(guest.name));

@@ -36,7 +36,7 @@ constexpr HostKey kHostKeys[] = {
      "PERF_CAPABILITIES of the CPU", kAnyValue},
     {"pdcm", [](KvmScenario& s, u64 v) { s.host.pdcm = v != 0; }, "CPUID's PDCM"},
     {"lbr_nr", [](KvmScenario& s, u64 v) { s.host.perf.nr = static_cast<unsigned>(v); }, "records perf has",
-     64},
+     kvm::kMaxRecords},
     {"callstack", [](KvmScenario& s, u64 v) { s.host.perf.has_callstack = v != 0; },
      "perf can record call stacks"},
     {"stub", [](KvmScenario& s, u64 v) { s.host.perf_built = v == 0; }, "perf's Intel code is not built"},
@@ -85,38 +85,6 @@ constexpr GuestKey kGuestKeys[] = {
 
 /// Keys of --guest that are state of the vCPU, not CPUID.
 constexpr std::array<std::string_view, 4> kStateKeys = {"caps", "debugctl", "event", "has_run"};
-
-struct MsrName {
-  u32 index;
-  std::string_view name;
-};
-constexpr MsrName kMsrNames[] = {
-    {kvm::msr::kDebugctl, "debugctl"},
-    {kvm::msr::kPerfCapabilities, "perf_capabilities"},
-    {kvm::msr::kLbrSelect, "lbr_select"},
-    {kvm::msr::kLbrTos, "lbr_tos"},
-    {kvm::msr::kFixedCtrCtrl, "fixed_ctr_ctrl"},
-    {kvm::msr::kGlobalStatus, "global_status"},
-    {kvm::msr::kGlobalCtrl, "global_ctrl"},
-    {kvm::msr::kOvfCtrl, "global_ovf_ctrl"},
-    {kvm::msr::kPebsEnable, "pebs_enable"},
-    {kvm::msr::kPebsDataCfg, "pebs_data_cfg"},
-    {kvm::msr::kDsArea, "ds_area"},
-    {kvm::msr::kGlobalCtrl, "perf_global_ctrl"},
-};
-
-/// Registers that are numbered: "evtsel2".
-constexpr MsrName kMsrBanks[] = {
-    {kvm::msr::kEvtsel0, "evtsel"}, {kvm::msr::kPmc0, "pmc"}, {kvm::msr::kFixed0, "fixed_ctr"}};
-constexpr u32 kMsrBank = 8;
-
-std::optional<u32> numbered_msr(std::string_view text) {
-  if (text.empty() || text.back() < '0' || text.back() - '0' >= static_cast<int>(kMsrBank))
-    return std::nullopt;
-  const auto* bank = std::ranges::find(kMsrBanks, text.substr(0, text.size() - 1), &MsrName::name);
-  if (bank == std::end(kMsrBanks)) return std::nullopt;
-  return bank->index + static_cast<u32>(text.back() - '0');
-}
 
 std::pair<std::string, u64> key_and_value(std::string_view option, const std::string& word) {
   const std::size_t equals = word.find('=');
@@ -232,47 +200,33 @@ KvmScenario parse_scenario(const Arguments& arguments) {
   return scenario;
 }
 
-u32 parse_msr(const std::string& text) {
-  const auto* found = std::ranges::find(kMsrNames, text, &MsrName::name);
-  if (found != std::end(kMsrNames)) return found->index;
-  if (const std::optional<u32> numbered = numbered_msr(text)) return *numbered;
-  if (!text.empty() && text[0] >= '0' && text[0] <= '9') {
-    const u64 index = parse_number("register", text);
-    if (index <= 0xffffffff) return static_cast<u32>(index);
-  }
-  throw Error("register: expected a number or one of {}, evtsel0, pmc0, fixed_ctr0, ..., found '{}'",
-              fmt::join(names_of(kMsrNames), ", "), text);
+u32 parse_msr(const std::string& text, const kvm::PerfLbr& perf) {
+  if (text.empty() || text[0] < '0' || text[0] > '9') return kvm_msr(text, perf);
+  const u64 index = parse_number("register", text);
+  if (index > 0xffffffff) throw Error("register: expected a number of 32 bits, found {}", text);
+  return static_cast<u32>(index);
 }
 
-std::string msr_name(u32 index) {
-  const auto* found = std::ranges::find(kMsrNames, index, &MsrName::index);
-  if (found != std::end(kMsrNames)) return std::string(found->name);
-  for (const MsrName& bank : kMsrBanks)
-    if (index >= bank.index && index - bank.index < kMsrBank)
-      return fmt::format("{}{}", bank.name, index - bank.index);
-  return fmt::format("{:#x}", index);
-}
-
-KvmOperation parse_write(const std::string& text, kvm::Who who) {
+KvmOperation parse_write(const std::string& text, kvm::Who who, const kvm::PerfLbr& perf) {
   const std::size_t equals = text.find('=');
   if (equals == std::string::npos) throw Error("--write: expected REGISTER=VALUE, found '{}'", text);
   return {.kind = KvmOperation::kWrite,
-          .index = parse_msr(text.substr(0, equals)),
+          .index = parse_msr(text.substr(0, equals), perf),
           .value = parse_number("--write", std::string_view(text).substr(equals + 1)),
           .who = who};
 }
 
-std::string describe(const KvmOperation& op) {
+std::string describe(const KvmOperation& op, const kvm::PerfLbr& perf) {
   const std::string_view who = op.who == kvm::Who::kGuest ? "guest" : "user space";
   switch (op.kind) {
     case KvmOperation::kWrite:
-      return fmt::format("{} writes {}={:#x}", who, msr_name(op.index), op.value);
+      return fmt::format("{} writes {}={:#x}", who, kvm_msr_brief(op.index, perf), op.value);
     case KvmOperation::kRead:
-      return fmt::format("{} reads {}", who, msr_name(op.index));
+      return fmt::format("{} reads {}", who, kvm_msr_brief(op.index, perf));
     case KvmOperation::kRdpmc:
       return fmt::format("guest RDPMC {:#x}", op.index);
     case KvmOperation::kFeature:
-      return fmt::format("feature MSR {}", msr_name(op.index));
+      return fmt::format("feature MSR {}", kvm_msr_brief(op.index, perf));
     case KvmOperation::kEntry:
       return "VM entry";
     case KvmOperation::kPmi:
@@ -295,6 +249,21 @@ class SelectingCpu : public kvm::StoredMsrs {
 };
 
 }  // namespace
+
+std::string KvmAfter::debugctl_words() const {
+  return fmt::format("debugctl {:#x}", debugctl);
+}
+std::string KvmAfter::perf_capabilities_words() const {
+  return fmt::format("perf_capabilities {:#x}", perf_capabilities);
+}
+std::string KvmAfter::lbr_event_words() const {
+  return fmt::format("lbr event {}", lbr_event ? "yes" : "no");
+}
+std::string KvmAfter::words() const {
+  return fmt::format("{}, {}, lbr records {}, {}, log lines {}{}", debugctl_words(),
+                     perf_capabilities_words(), lbr_records, lbr_event_words(), log_lines,
+                     warned ? ", warned" : "");
+}
 
 KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::Kernel kernel) {
   kvm::HostState state = scenario.host;
@@ -355,12 +324,12 @@ KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::
   const bool reads = operation.kind == KvmOperation::kRead || operation.kind == KvmOperation::kRdpmc;
   if (reads && got.code == kvm::kOk) answer.outcome += fmt::format(", {:#x}", got.value);
   const kvm::VcpuState& after = vcpu->state;
-  answer.state = {fmt::format("debugctl {:#x}", after.vmcs_debugctl),
-                  fmt::format("perf_capabilities {:#x}", after.perf_capabilities),
-                  fmt::format("lbr records {}", after.lbr.nr),
-                  fmt::format("lbr event {}", after.lbr_event ? "yes" : "no"),
-                  fmt::format("log lines {}", vcpu->last().log_lines)};
-  if (vcpu->last().warnings != 0) answer.state.emplace_back("warned");
+  answer.after = {.debugctl = after.vmcs_debugctl,
+                  .perf_capabilities = after.perf_capabilities,
+                  .lbr_records = after.lbr.nr,
+                  .lbr_event = after.lbr_event,
+                  .log_lines = vcpu->last().log_lines,
+                  .warned = vcpu->last().warnings != 0};
   return answer;
 }
 

@@ -28,9 +28,24 @@ struct KvmScenario {
   kvm::EventState event_state = kvm::EventState::kActive;
 };
 
+/// The vCPU after an operation.
+struct KvmAfter {
+  u64 debugctl = 0, perf_capabilities = 0;
+  unsigned lbr_records = 0;
+  bool lbr_event = false;
+  unsigned log_lines = 0;  ///< that the operation wrote
+  bool warned = false;
+
+  [[nodiscard]] std::string debugctl_words() const;
+  [[nodiscard]] std::string perf_capabilities_words() const;
+  [[nodiscard]] std::string lbr_event_words() const;
+  /// All of it in one line.
+  [[nodiscard]] std::string words() const;
+};
+
 struct KvmAnswer {
   std::string outcome;             ///< "ok", "#GP", "fails (1)", with values
-  std::vector<std::string> state;  ///< what is so after it
+  std::optional<KvmAfter> after;   ///< none where no vCPU took part
   std::vector<std::string> rules;  ///< that decided
   /// Of a write that was not taken as it is: the bits, why, and the rows that made them illegal.
   std::vector<std::string> not_taken;
@@ -43,12 +58,11 @@ void add_scenario_options(boost::program_options::options_description& options);
 void set_host_word(KvmScenario& scenario, const std::string& word);
 void set_guest_word(KvmScenario& scenario, const std::string& word);
 
-/// "debugctl=0x801". Throws Error.
-[[nodiscard]] KvmOperation parse_write(const std::string& text, kvm::Who who);
-/// "debugctl", "0x1d9". Throws Error.
-[[nodiscard]] u32 parse_msr(const std::string& text);
-[[nodiscard]] std::string msr_name(u32 index);
-[[nodiscard]] std::string describe(const KvmOperation& operation);
+/// "debugctl=0x801" on a host with those records. Throws Error.
+[[nodiscard]] KvmOperation parse_write(const std::string& text, kvm::Who who, const kvm::PerfLbr& perf);
+/// A number of 32 bits or what kvm_msr() takes: "0x1d9", "debugctl". Throws Error.
+[[nodiscard]] u32 parse_msr(const std::string& text, const kvm::PerfLbr& perf);
+[[nodiscard]] std::string describe(const KvmOperation& operation, const kvm::PerfLbr& perf);
 
 [[nodiscard]] KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::Kernel kernel);
 

@@ -55,10 +55,11 @@ struct Named {
   u32 first;
   unsigned count;
   std::string_view name, brief;
+  std::string_view alias{};  ///< a second short name
 };
 constexpr Named kNamed[] = {
     {kvm::msr::kPmc0, 8, "IA32_PMC#", "pmc#"},
-    {kvm::msr::kEvtsel0, 8, "IA32_PERFEVTSEL#", "perfevtsel#"},
+    {kvm::msr::kEvtsel0, 8, "IA32_PERFEVTSEL#", "perfevtsel#", "evtsel#"},
     {kvm::msr::kLbrSelect, 1, "MSR_LBR_SELECT", "lbr_select"},
     {kvm::msr::kLbrTos, 1, "MSR_LASTBRANCH_TOS", "lbr_tos"},
     {kvm::msr::kDebugctl, 1, "IA32_DEBUGCTL", "debugctl"},
@@ -70,7 +71,7 @@ constexpr Named kNamed[] = {
     {kvm::msr::kPerfCapabilities, 1, "IA32_PERF_CAPABILITIES", "perf_capabilities"},
     {kvm::msr::kFixedCtrCtrl, 1, "IA32_FIXED_CTR_CTRL", "fixed_ctr_ctrl"},
     {kvm::msr::kGlobalStatus, 1, "IA32_PERF_GLOBAL_STATUS", "global_status"},
-    {kvm::msr::kGlobalCtrl, 1, "IA32_PERF_GLOBAL_CTRL", "global_ctrl"},
+    {kvm::msr::kGlobalCtrl, 1, "IA32_PERF_GLOBAL_CTRL", "global_ctrl", "perf_global_ctrl"},
     {kvm::msr::kOvfCtrl, 1, "IA32_PERF_GLOBAL_OVF_CTRL", "global_ovf_ctrl"},
     {kvm::msr::kOvfCtrl + 1, 1, "IA32_PERF_GLOBAL_STATUS_SET", "global_status_set"},
     {kvm::msr::kPebsEnable, 1, "IA32_PEBS_ENABLE", "pebs_enable"},
@@ -101,11 +102,22 @@ std::string numbered(std::string_view pattern, unsigned i) {
   return text;
 }
 
+/// What `which` calls the register.
+std::string named(u32 index, const kvm::PerfLbr& perf, std::string_view Named::*which) {
+  for (const Named& row : all_names(perf))
+    if (index >= row.first && index - row.first < row.count) return numbered(row.*which, index - row.first);
+  return fmt::format("{:#x}", index);
+}
+
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 bool same(std::string_view a, std::string_view b) {
   return std::ranges::equal(a, b, {}, lower, lower);
+}
+bool is_called(const Named& row, unsigned i, std::string_view name) {
+  return same(name, numbered(row.name, i)) || same(name, numbered(row.brief, i)) ||
+         (!row.alias.empty() && same(name, numbered(row.alias, i)));
 }
 
 }  // namespace
@@ -173,16 +185,18 @@ u32 kvm_msr(std::string_view name, const kvm::PerfLbr& perf) {
   std::string known;
   for (const Named& row : all_names(perf)) {
     for (unsigned i = 0; i < row.count; ++i)
-      if (same(name, numbered(row.name, i)) || same(name, numbered(row.brief, i))) return row.first + i;
+      if (is_called(row, i, name)) return row.first + i;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", row.brief);
   }
   throw Error("MSR: expected a number, a name of the manual or one of {}, found '{}'", known, name);
 }
 
 std::string kvm_msr_name(u32 index, const kvm::PerfLbr& perf) {
-  for (const Named& row : all_names(perf))
-    if (index >= row.first && index - row.first < row.count) return numbered(row.name, index - row.first);
-  return fmt::format("{:#x}", index);
+  return named(index, perf, &Named::name);
+}
+
+std::string kvm_msr_brief(u32 index, const kvm::PerfLbr& perf) {
+  return named(index, perf, &Named::brief);
 }
 
 }  // namespace lastbranch

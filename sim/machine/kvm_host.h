@@ -42,5 +42,7 @@ kvm::Trace probe_perf(kvm::Host& host);
 [[nodiscard]] u32 kvm_msr(std::string_view name, const kvm::PerfLbr& perf);
 /// The manual's name; in hexadecimal where none is known here.
 [[nodiscard]] std::string kvm_msr_name(u32 index, const kvm::PerfLbr& perf);
+/// The short one, with the same exception.
+[[nodiscard]] std::string kvm_msr_brief(u32 index, const kvm::PerfLbr& perf);
 
 }  // namespace lastbranch

@@ -11,6 +11,8 @@ VECTORS = sorted((ROOT / "tests" / "data" / "kvm").glob("*.csv.gz"))
 KERNELS = [*(f"v5-series:{n}" for n in range(9)), "6.1.4", "6.1.192", "6.12.8", "6.12.117", "7.3-rc7"]
 PMI = "state,vlbr_perf_cap,guest_pmu_version,in_kernel_apic,debugctl,debugctl_after,lvtpc_deliveries"
 
+WITHOUT_WHO = [["--rdpmc", "0"], ["--feature", "0x345"], ["--entry"], ["--pmi"], ["--reset"]]
+
 
 def explain(*arguments: str) -> str:
     done = lastbranch("kvm", "explain", *arguments)
@@ -71,6 +73,31 @@ def test_diff_is_the_series() -> None:
     assert (same.returncode, same.stdout) == (0, b"no answer differs\n")
 
 
+def test_diff_compares_events_of_a_guest_that_records() -> None:
+    lines = lastbranch("kvm", "diff", "--kernels", "6.2,6.12.8").stdout.decode().splitlines()
+    reset = [line for line in lines if line.startswith("RESET ")]
+    assert any(
+        "debugctl 0x0, lbr event no" in line and "debugctl 0x0, lbr event yes" in line for line in reset
+    )
+    pmi = [line for line in lines if line.startswith("PMI ")]
+    assert any("debugctl 0x800, lbr event yes" in line and "debugctl 0x801, no LBRs" in line for line in pmi)
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        ("IA32_DEBUGCTL", "debugctl"),
+        ("0x1d9", "debugctl"),
+        ("perfevtsel0", "perfevtsel0"),
+        ("evtsel0", "perfevtsel0"),
+        ("perf_global_ctrl", "global_ctrl"),
+        ("MSR_LASTBRANCH_31_TO_IP", "lbr_31_to"),
+    ],
+)
+def test_registers_have_the_names_of_the_manual_and_short_ones(read: str, name: str) -> None:
+    assert f": guest reads {name}: ok, 0x0\n" in explain("--read", read)
+
+
 def test_check_reads_plain_and_gzip_files_three_times() -> None:
     assert len(VECTORS) == 11
     done = lastbranch("kvm", "check", *VECTORS, *VECTORS, *VECTORS)
@@ -121,15 +148,22 @@ def test_check_refuses_files_with_line_and_column(tmp_path: Path, content: bytes
     ("arguments", "message"),
     [
         (["explain", "--write", "debugctl"], "--write: expected REGISTER=VALUE, found 'debugctl'"),
-        (["explain", "--write", "evtsel9=1"], "register: expected a number or one of debugctl"),
+        (["explain", "--write", "evtsel9=1"], "MSR: expected a number, a name of the manual or one of pmc#"),
+        (["explain", "--read", "fixed_ctr7"], "MSR: expected a number, a name of the manual or one of pmc#"),
+        (["explain", "--read", "0x100000000"], "register: expected a number of 32 bits, found 0x100000000"),
+        (["explain", "--rdpmc", "0x100000000"], "--rdpmc: expected a number of 32 bits, found 0x100000000"),
+        *(
+            (["explain", *op, "--who", "host"], "--who: expected with --write or --read only")
+            for op in WITHOUT_WHO
+        ),
         (
             ["explain", "--kernel", "5.15", "--write", "debugctl=1"],
             "kernel: expected one of v5-series:0 (s0)",
         ),
         (["explain"], "kvm explain: expected one of --write"),
         (
-            ["explain", "--write", "debugctl=1", "--host", "lbr_nr=65"],
-            "--host: lbr_nr: expected a value up to 64, found 65",
+            ["explain", "--write", "debugctl=1", "--host", "lbr_nr=33"],
+            "--host: lbr_nr: expected a value up to 32, found 33",
         ),
         (
             ["explain", "--write", "debugctl=1", "--guest", "pdcm=2"],
