@@ -44,6 +44,7 @@ void AddressSpace::Process::cover(const Mapping& mapping, u64 until) {
 }
 
 void AddressSpace::Process::insert(Mapping mapping) {
+  last_snapshot.reset();
   auto it = live.upper_bound(mapping.start);
   if (it != live.begin()) --it;
   while (it != live.end() && it->second.start < mapping.end) {
@@ -72,15 +73,36 @@ void AddressSpace::Process::insert(Mapping mapping) {
 }
 
 void AddressSpace::Process::forget(u64 time) {
+  last_snapshot.reset();
   std::erase_if(live, [&](const auto& entry) {
     const Mapping& m = entry.second;
     if (time != 0 && m.since > time) return false;
     cover(m, time);
     return true;
   });
+  for (Inherited& i : inherited) {
+    if (time == 0 || i.since <= time) i.until = std::min(i.until, time);
+  }
 }
 
-const Mapping* AddressSpace::Process::find(u64 address, u64 time) const {
+void AddressSpace::Process::inherit(std::shared_ptr<const Snapshot> maps, u64 time) {
+  last_snapshot.reset();
+  inherited.push_back({.maps = std::move(maps), .since = time});
+  if (inherited.size() > kInheritedKept) inherited.erase(inherited.begin());
+}
+
+bool AddressSpace::Inherited::is_valid(u64 time) const {
+  return time == 0 ? until == kNoEnd : since <= time && time < until;
+}
+
+const Mapping* AddressSpace::Inherited::find(u64 address) const {
+  const auto next = std::ranges::upper_bound(maps->mappings, address, {}, &Mapping::start);
+  if (next == maps->mappings.begin()) return nullptr;
+  const Mapping& mapping = *std::prev(next);
+  return mapping.has(address) && has(mapping) ? &mapping : nullptr;
+}
+
+const Mapping* AddressSpace::Process::find_own(u64 address, u64 time) const {
   auto it = live.upper_bound(address);
   if (it != live.begin()) {
     --it;
@@ -91,6 +113,44 @@ const Mapping* AddressSpace::Process::find(u64 address, u64 time) const {
     if (p->mapping.has(address) && p->mapping.since <= time && time < p->until) return &p->mapping;
   }
   return nullptr;
+}
+
+const Mapping* AddressSpace::Process::find(u64 address, u64 time) const {
+  const Mapping* own = find_own(address, time);
+  const auto valid = std::find_if(inherited.rbegin(), inherited.rend(),
+                                  [&](const Inherited& i) { return i.is_valid(time); });
+  if (valid == inherited.rend() || (own != nullptr && own->since >= valid->since)) return own;
+  // The child's own that are older than the fork came late: the parent's have covered them.
+  const Mapping* found = valid->find(address);
+  return found != nullptr ? found : own;
+}
+
+const AddressSpace::Inherited* AddressSpace::Process::now_inherited() const {
+  return inherited.empty() || !inherited.back().is_valid(0) ? nullptr : &inherited.back();
+}
+
+std::size_t AddressSpace::Process::mapped() const {
+  const Inherited* below = now_inherited();
+  return live.size() + (below != nullptr ? below->maps->mappings.size() : 0);
+}
+
+AddressSpace::Snapshot AddressSpace::Process::snapshot() const {
+  Process flat;
+  if (const Inherited* below = now_inherited()) {
+    for (Mapping mapping : below->maps->mappings) {
+      if (!below->has(mapping)) continue;
+      mapping.since = below->since;
+      flat.live.emplace_hint(flat.live.end(), mapping.start, mapping);
+    }
+  }
+  for (const auto& [start, mapping] : live) flat.insert(mapping);
+  Snapshot out;
+  out.mappings.reserve(flat.live.size());
+  for (const auto& [start, mapping] : flat.live) {
+    out.mappings.push_back(mapping);
+    out.newest = std::max(out.newest, mapping.since);
+  }
+  return out;
 }
 
 const MappedFile& AddressSpace::file(const perfdata::MmapRecord& map, bool kernel) {
@@ -122,17 +182,28 @@ void AddressSpace::map(const perfdata::Record& record, const perfdata::MmapRecor
                                                     .file = &file(map, kernel)});
 }
 
+std::shared_ptr<const AddressSpace::Snapshot> AddressSpace::shared(Process& parent) {
+  if (parent.last_snapshot) return parent.last_snapshot;
+  const Inherited* below = parent.now_inherited();
+  if (parent.live.empty() && below != nullptr && below->maps->newest <= below->since) {
+    return parent.last_snapshot = below->maps;
+  }
+  if (parent.mapped() > kSharedMax - shared_mappings_) return nullptr;
+  parent.last_snapshot = std::make_shared<const Snapshot>(parent.snapshot());
+  shared_mappings_ += parent.last_snapshot->mappings.size();
+  return parent.last_snapshot;
+}
+
 void AddressSpace::fork(const perfdata::TaskRecord& task) {
   const u64 time = task.time != 0 ? task.time : task.sample_id.time;
   Process& child = processes_[task.pid];
   child.forget(time);
   const auto parent = processes_.find(task.parent_pid);
-  if (parent == processes_.end()) return;
-  for (const auto& entry : parent->second.live) {
-    Mapping copy = entry.second;
-    if (time != 0 && copy.since > time) continue;
-    copy.since = time;
-    child.insert(copy);
+  if (parent == processes_.end() || parent->second.mapped() == 0) return;
+  if (auto maps = shared(parent->second)) {
+    child.inherit(std::move(maps), time);
+  } else {
+    ++forks_without_maps_;
   }
 }
 

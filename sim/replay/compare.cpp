@@ -172,6 +172,10 @@ std::vector<std::string> notes(const Both<const EdgeProfile*>& profiles) {
       out.push_back(
           fmt::format("{}: branches outside of all mapped files go by their addresses", here.path()));
     }
+    if (here.forks_without_maps() != 0) {
+      out.push_back(fmt::format("{}: {} forks without their parents' maps, which are too many", here.path(),
+                                here.forks_without_maps()));
+    }
   }
   for (const MappedFile& a : profiles[0]->files()) {
     for (const MappedFile& b : profiles[1]->files()) {

@@ -49,6 +49,7 @@ class EdgeProfile {
   [[nodiscard]] u64 samples() const { return samples_; }        ///< with branch stacks
   [[nodiscard]] u64 samples_without() const { return samples_without_; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] u64 forks_without_maps() const { return maps_.forks_without_maps(); }
 
  private:
   /// An edge by addresses, as long as the maps are what they were.

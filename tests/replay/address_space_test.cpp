@@ -169,5 +169,43 @@ TEST(AddressSpace, bad_lengths_map_nothing) {
   EXPECT_TRUE(maps.empty());
 }
 
+TEST(AddressSpace, children_share_what_their_parent_had) {
+  AddressSpace maps;
+  constexpr u32 kMaps = 5000, kForks = 6000;
+  for (u32 i = 0; i < kMaps; ++i) maps.record(map_record(1, 0x10000 + 0x1000ull * i, 0x1000, 0, "a", 1));
+  for (u32 i = 0; i < kForks; ++i) maps.record(fork_record(10 + i, 1, 100 + i));
+  EXPECT_EQ(maps.forks_without_maps(), 0U);  // 30 million mappings, were they copied
+  // A child's children share as well, and what one changes is its own.
+  maps.record(map_record(10, 0x10000, 0x1000, 0, "b", 7000));
+  maps.record(fork_record(9000, 10, 8000));
+  EXPECT_EQ(at(maps, 9000, 0x10000), "b+0");
+  EXPECT_EQ(at(maps, 9000, 0x11001), "a+1");
+  EXPECT_EQ(at(maps, 9000, 0x11001, 7999), "");
+  EXPECT_EQ(at(maps, 10, 0x10000, 6999), "a+0");
+  EXPECT_EQ(at(maps, 10, 0x10000, 99), "");
+  EXPECT_EQ(at(maps, 11, 0x10000), "a+0");
+  EXPECT_EQ(at(maps, 1, 0x10000), "a+0");
+  // What the parent maps after the fork is not the child's, nor does an exec of the child touch the parent.
+  maps.record(map_record(1, 0x10000, 0x1000, 0, "c", 9000));
+  maps.record(exec_record(12, 9500));
+  EXPECT_EQ(at(maps, 11, 0x10000), "a+0");
+  EXPECT_EQ(at(maps, 12, 0x10000), "");
+  EXPECT_EQ(at(maps, 12, 0x10000, 9499), "a+0");
+  EXPECT_EQ(at(maps, 1, 0x10000), "c+0");
+}
+
+TEST(AddressSpace, copies_of_a_parent_that_changes_are_limited_and_counted) {
+  AddressSpace maps;
+  constexpr u32 kMaps = 5000, kForks = 450;
+  for (u32 i = 0; i < kMaps; ++i) maps.record(map_record(1, 0x10000 + 0x1000ull * i, 0x1000, 0, "a"));
+  for (u32 i = 0; i < kForks; ++i) {
+    maps.record(map_record(1, 0x10000, 0x1000, i, "b"));
+    maps.record(fork_record(10 + i, 1, 0));
+  }
+  EXPECT_EQ(maps.forks_without_maps(), kForks - AddressSpace::kSharedMax / kMaps);
+  EXPECT_EQ(at(maps, 12, 0x10000), "b+2");
+  EXPECT_EQ(at(maps, 9 + kForks, 0x10000), "");
+}
+
 }  // namespace
 }  // namespace lastbranch::replay
