@@ -111,6 +111,59 @@ def test_registers_go_by_name(name: str, number: int) -> None:
     assert full_vcpu(host).guest_rdmsr(name) == full_vcpu(host).guest_rdmsr(number)
 
 
+def test_short_names_are_those_of_the_command_line() -> None:
+    host = Host("skylake")
+    assert host.msr("evtsel0") == host.msr("IA32_PERFEVTSEL0")
+    assert host.msr("perf_global_ctrl") == host.msr("IA32_PERF_GLOBAL_CTRL")
+    with pytest.raises(lastbranch.Error, match="found 'fixed_ctr7'"):
+        host.msr("fixed_ctr7")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "most"),
+    [
+        ("pmu", "nr_gp", 32),
+        ("pmu", "nr_fixed", 3),
+        ("lbr", "nr", 32),
+        ("perf", "nr", 32),
+        ("perf", "format", 63),
+        ("host", "num_gp", 32),
+        ("host", "num_fixed", 31),
+        ("host", "pmu_version", 255),
+        ("host", "gp_width", 255),
+        ("host", "fixed_width", 255),
+        ("host", "num_events", 255),
+    ],
+)
+def test_counts_fit_what_holds_them(owner: str, name: str, most: int) -> None:
+    host = Host("skylake")
+    state = full_vcpu(host).state
+    target = {"pmu": state.pmu, "lbr": state.lbr, "perf": host.state.perf, "host": host.state}[owner]
+    setattr(target, name, most)
+    for value in (most + 1, 1 << 32):
+        with pytest.raises(lastbranch.Error, match=f"{name}: expected 0 to {most}, found {value}"):
+            setattr(target, name, value)
+    assert getattr(target, name) == most
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": 256}, "version: expected 0 to 255, found 256"),
+        ({"gp": 256}, "gp: expected 0 to 255, found 256"),
+        ({"fixed": 32}, "fixed: expected 0 to 31, found 32"),
+        ({"width": 256}, "width: expected 0 to 255, found 256"),
+        ({"events": 256}, "events: expected 0 to 255, found 256"),
+    ],
+)
+def test_leaf_0a_refuses_what_its_fields_cannot_hold(changes: dict[str, int], words: str) -> None:
+    cpuid = Cpuid(Host("skylake").supported_cpuid)
+    before = cpuid.leaf0a_eax, cpuid.leaf0a_edx
+    with pytest.raises(lastbranch.Error, match=words):
+        cpuid.set_pmu(**({"version": 2, "gp": 4, "fixed": 3} | changes))
+    assert (cpuid.leaf0a_eax, cpuid.leaf0a_edx) == before
+
+
 def test_names_of_records_are_where_the_part_has_them() -> None:
     assert Host("core2").msr("MSR_LASTBRANCH_3_FROM_IP") == 0x43
     with pytest.raises(lastbranch.Error):

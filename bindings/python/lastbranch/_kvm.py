@@ -128,9 +128,9 @@ class Run:
     """Why `Vcpu.run` returned, and what happened on the way."""
 
     how: Literal["halted", "exited", "shutdown", "budget", "unhandled", "failed entry"]
-    """HLT with nothing that could wake the vCPU; a write of the exit port; a triple fault; the instruction
-    limit; an exit that nobody handles; an entry that the CPU refused. After "halted" and "budget" the guest
-    can go on."""
+    """HLT with nothing that could wake the vCPU; a write of the exit port; a triple fault, or a host that is
+    lost (the guest overwrote the pages behind its memory); the instruction limit; an exit that nobody
+    handles; an entry that the CPU refused. After "halted" and "budget" the guest can go on."""
     status: int
     """What the guest wrote to the exit port, 0 to 255."""
     why: str
@@ -208,6 +208,8 @@ class Cpuid(_core.KvmCpuid):
         gp, fixed: counters, 0 to 255 and 0 to 31.
         width: of all of them, bits, 0 to 255.
         events: architectural events that are enumerated, 0 to 255.
+
+        Raises `Error` above these.
         """
         super().set_pmu(version, gp, fixed, width, events)
 

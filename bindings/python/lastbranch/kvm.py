@@ -344,7 +344,9 @@ class Vcpu:
         ("active", "inactive", "off", "error"), ``event_create_errno`` (negative: perf refuses the next one);
         ``lbr_passthrough``; ``vmcs_debugctl``; ``in_l2``, ``vmcs12_saves_debugctl``, ``vmcs12_debugctl``;
         ``cpl``, ``cr4_pce``, ``cr0_pe`` (for RDPMC); ``pmu``: version, counters, reserved masks (a set bit is
-        reserved), values of the controls, ``in_use``, ``events`` (bit 58: the LBRs), ``event_count``.
+        reserved), values of the controls, ``in_use``, ``events`` (counters that have a perf event, as the
+        bits of ``in_use``; the LBRs have ``lbr_event``), ``event_count`` (with the LBRs). Raises `Error`:
+        more than 32 records or general counters, or 3 fixed ones.
         """
         return self._core.state
 
@@ -489,7 +491,7 @@ class Vcpu:
         image: flat 64-bit code; it is loaded at `base` and entered there at privilege level 0 on an identity
             map, with interrupts off, RSP 80000H, RDI bytes of memory and RSI the image's end. The vCPU keeps
             its KVM state. None: the guest goes on where it was.
-        base: guest-physical, 2000H or more, a multiple of 16.
+        base: guest-physical, 2000H or more.
         memory: the guest's, bytes in whole pages, 2 MiB to 4076 MiB. Taken with an image.
         slice: instructions of the guest after which the host runs another task for a while; 0: never. Taken
             with an image.

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/python/src/binders.h"
+#include "models/vmx/kvm/op.h"
 #include "sim/base/error.h"
 #include "sim/machine/kvm_host.h"
 
@@ -13,6 +14,33 @@ namespace py = pybind11;
 using namespace lastbranch::kvm;
 
 constexpr u32 kRtm = 1u << 11;  // CPUID.7.0:EBX
+
+constexpr unsigned kByte = 0xff, kFiveBits = 0x1f;  // fields of leaf 0AH
+
+void check_field(const char* name, u64 value, unsigned most) {
+  if (value > most) throw Error("{}: expected 0 to {}, found {}", name, most, value);
+}
+
+/// A count that the model's arrays or CPUID's field can hold up to `most`.
+template <class State>
+void def_count(py::class_<State>& c, const char* name, unsigned State::*member, unsigned most) {
+  c.def_property(
+      name, [member](const State& s) { return s.*member; },
+      [member, name, most](State& s, u64 value) {
+        check_field(name, value, most);
+        s.*member = static_cast<unsigned>(value);
+      });
+}
+
+void set_pmu(GuestCpuid& cpuid, u64 version, u64 gp, u64 fixed, u64 width, u64 events) {
+  check_field("version", version, kByte);
+  check_field("gp", gp, kByte);
+  check_field("fixed", fixed, kFiveBits);
+  check_field("width", width, kByte);
+  check_field("events", events, kByte);
+  cpuid.set_pmu(static_cast<unsigned>(version), static_cast<unsigned>(gp), static_cast<unsigned>(fixed),
+                static_cast<unsigned>(width), static_cast<unsigned>(events));
+}
 
 struct EventName {
   EventState state;
@@ -38,27 +66,33 @@ void set_event_name(VcpuState& s, const std::string& name) {
 }
 
 void bind_records(py::module_& m) {
-  py::class_<PerfLbr>(m, "KvmPerfLbr")
-      .def_readwrite("nr", &PerfLbr::nr)
-      .def_readwrite("from_", &PerfLbr::from)
+  py::class_<PerfLbr> perf(m, "KvmPerfLbr");
+  def_count(perf, "nr", &PerfLbr::nr, kMaxRecords);
+  def_count(perf, "format", &PerfLbr::format, unsigned{perfcap::kLbrFmt});
+  perf.def_readwrite("from_", &PerfLbr::from)
       .def_readwrite("to", &PerfLbr::to)
       .def_readwrite("info", &PerfLbr::info)
-      .def_readwrite("format", &PerfLbr::format)
       .def_readwrite("has_callstack", &PerfLbr::has_callstack)
       .def_readwrite("has_select", &PerfLbr::has_select);
-  py::class_<LbrRecordSet>(m, "KvmLbrRecord")
-      .def_readwrite("nr", &LbrRecordSet::nr)
-      .def_readwrite("from_", &LbrRecordSet::from)
+  py::class_<LbrRecordSet> record(m, "KvmLbrRecord");
+  def_count(record, "nr", &LbrRecordSet::nr, kMaxRecords);
+  record.def_readwrite("from_", &LbrRecordSet::from)
       .def_readwrite("to", &LbrRecordSet::to)
       .def_readwrite("info", &LbrRecordSet::info)
       .def_readwrite("has_callstack", &LbrRecordSet::has_callstack);
 }
 
 void bind_host_state(py::module_& m) {
-  py::class_<HostState>(m, "KvmHostState")
-      .def_property(
-          "kernel", [](const HostState& s) { return name(s.kernel); },
-          [](HostState& s, const std::string& kernel) { s.kernel = kernel_of(kernel); })
+  py::class_<HostState> c(m, "KvmHostState");
+  def_count(c, "pmu_version", &HostState::pmu_version, kByte);
+  def_count(c, "num_gp", &HostState::num_gp, kMaxGp);
+  def_count(c, "num_fixed", &HostState::num_fixed, kFiveBits);
+  def_count(c, "gp_width", &HostState::gp_width, kByte);
+  def_count(c, "fixed_width", &HostState::fixed_width, kByte);
+  def_count(c, "num_events", &HostState::num_events, kByte);
+  c.def_property(
+       "kernel", [](const HostState& s) { return name(s.kernel); },
+       [](HostState& s, const std::string& kernel) { s.kernel = kernel_of(kernel); })
       .def_readwrite("vmx", &HostState::vmx)
       .def_readwrite("hypervisor", &HostState::hypervisor)
       .def_readwrite("perf_built", &HostState::perf_built)
@@ -73,12 +107,6 @@ void bind_host_state(py::module_& m) {
       .def_readwrite("rtm", &HostState::rtm)
       .def_readwrite("hle", &HostState::hle)
       .def_readwrite("pt_host_guest", &HostState::pt_host_guest)
-      .def_readwrite("pmu_version", &HostState::pmu_version)
-      .def_readwrite("num_gp", &HostState::num_gp)
-      .def_readwrite("num_fixed", &HostState::num_fixed)
-      .def_readwrite("gp_width", &HostState::gp_width)
-      .def_readwrite("fixed_width", &HostState::fixed_width)
-      .def_readwrite("num_events", &HostState::num_events)
       .def_readwrite("unavailable_events", &HostState::unavailable_events)
       .def_readwrite("leaf1_eax", &HostState::leaf1_eax)
       .def_readwrite("debugctl", &HostState::debugctl);
@@ -120,15 +148,15 @@ void bind_cpuid(py::module_& m) {
       .def_property("rtm", &GuestCpuid::rtm,
                     [](GuestCpuid& g, bool on) { g.leaf7_ebx = (g.leaf7_ebx & ~kRtm) | (on ? kRtm : 0); })
       .def_property_readonly("model", [](const GuestCpuid& g) { return cpu_model(g.leaf1_eax); })
-      .def("set_pmu", &GuestCpuid::set_pmu, py::arg("version"), py::arg("gp"), py::arg("fixed"),
-           py::arg("width"), py::arg("events"));
+      .def("set_pmu", &set_pmu, py::arg("version"), py::arg("gp"), py::arg("fixed"), py::arg("width"),
+           py::arg("events"));
 }
 
 void bind_vpmu_state(py::module_& m) {
-  py::class_<VpmuState>(m, "KvmVpmuState")
-      .def_readwrite("version", &VpmuState::version)
-      .def_readwrite("nr_gp", &VpmuState::nr_gp)
-      .def_readwrite("nr_fixed", &VpmuState::nr_fixed)
+  py::class_<VpmuState> c(m, "KvmVpmuState");
+  def_count(c, "nr_gp", &VpmuState::nr_gp, kMaxGp);
+  def_count(c, "nr_fixed", &VpmuState::nr_fixed, kMaxFixed);
+  c.def_readwrite("version", &VpmuState::version)
       .def_readwrite("gp_bitmask", &VpmuState::gp_bitmask)
       .def_readwrite("fixed_bitmask", &VpmuState::fixed_bitmask)
       .def_readwrite("available_event_types", &VpmuState::available_event_types)
