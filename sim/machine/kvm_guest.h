@@ -72,7 +72,7 @@ struct KvmRun {
   enum class How : u8 {
     kHalted,       ///< HLT, and nothing is pending that could wake the vCPU; run() continues behind it
     kExited,       ///< the guest wrote the exit port; `status` is 0..255
-    kShutdown,     ///< triple fault
+    kShutdown,     ///< triple fault, or the guest has overwritten the host's pages: `why` says which
     kBudget,       ///< the instruction limit; run() continues
     kUnhandled,    ///< an exit for user space that nobody handles: `why` names it
     kFailedEntry,  ///< the CPU refused the VM entry: `why` names the check
@@ -105,7 +105,8 @@ struct KvmRegisters {
 class KvmGuest {
  public:
   /// Gives `vcpu`, which must outlive it, a CPU of its own. LBR registers that user space has set so far move
-  /// to that CPU. Throws Error: unknown names, too little or too much memory, a part without VMX.
+  /// to that CPU if the vCPU has its LBR event. Throws Error: unknown names, too little or too much memory, a
+  /// part without VMX.
   explicit KvmGuest(kvm::Vcpu& vcpu, KvmGuestConfig config = {});
   ~KvmGuest();
   KvmGuest(const KvmGuest&) = delete;
