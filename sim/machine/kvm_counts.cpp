@@ -23,11 +23,11 @@ constexpr Ctx context(std::size_t privilege) {
 void KvmCounts::program() {
   const kvm::VpmuState& pmu = vcpu_.state.pmu;
   active_.clear();
-  for (unsigned i = 0; i < pmu.nr_gp; ++i) {
+  for (unsigned i = 0; i < pmu.gp_count(); ++i) {
     const u64 select = pmu.gp[i].select;
     if ((select & kEnable) != 0) activate(i, select, static_cast<u16>(select));
   }
-  for (unsigned i = 0; i < pmu.nr_fixed; ++i)
+  for (unsigned i = 0; i < pmu.fixed_count(); ++i)
     if ((pmu.fixed_ctr_ctrl >> 4 * i & 3) != 0) activate(32 + i, kFixedCodes[i], kFixedCodes[i]);
 }
 
@@ -45,6 +45,13 @@ void KvmCounts::activate(unsigned index, u64 select, u16 code) {
 }
 
 std::size_t KvmCounts::track(u64 select, u16 code) {
+  const std::size_t event = event_of(code);
+  if (events_[event].formula.empty() || (select & kModifiers) != 0)
+    unmodelled_.insert(select & (0xffff | kModifiers));
+  return event;
+}
+
+std::size_t KvmCounts::event_of(u16 code) {
   for (std::size_t i = 0; i < events_.size(); ++i)
     if (events_[i].code == code) return i;
   Event event{.code = code};
@@ -54,7 +61,6 @@ std::size_t KvmCounts::track(u64 select, u16 code) {
   } else if (known != nullptr && known->supported()) {
     event.formula = known->formula;
   }
-  if (event.formula.empty() || (select & kModifiers) != 0) ++unmodelled_[select & (0xffff | kModifiers)];
   event.most = event.formula.most(pmu::most_per_instruction(1));
   for (std::size_t p = 0; p < kPrivileges; ++p) event.seen[p] = total(event, p);
   events_.push_back(event);
@@ -109,7 +115,7 @@ void KvmCounts::count(u16 code, std::size_t privilege, u64 n) {
 void KvmCounts::completed_instruction() {
   const kvm::VpmuState& pmu = vcpu_.state.pmu;
   const auto enabled = [](const kvm::Counter& counter) { return (counter.select & kEnable) != 0; };
-  const auto end = pmu.gp.begin() + pmu.nr_gp;
+  const auto end = pmu.gp.begin() + pmu.gp_count();
   if (pmu.fixed_ctr_ctrl == 0 && std::none_of(pmu.gp.begin(), end, enabled)) return;
   count(kInstructions, vcpu_.state.cpl == 0 ? 0 : 1, 1);
 }
@@ -120,9 +126,8 @@ unsigned KvmCounts::take_pmis() {
 
 std::vector<std::string> KvmCounts::unmodelled() const {
   std::vector<std::string> lines;
-  for (const auto& [select, n] : unmodelled_)
-    lines.push_back(
-        fmt::format("event select {:#x} of the guest, programmed {} time{}", select, n, n == 1 ? "" : "s"));
+  for (const u64 select : unmodelled_)
+    lines.push_back(fmt::format("event select {:#x} of the guest", select));
   return lines;
 }
 

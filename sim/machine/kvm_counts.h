@@ -7,7 +7,7 @@
 // Sources: kvm-lbr-semantics.md, "MSR table"; Linux 6.1 arch/x86/kvm/x86.c, kvm_skip_emulated_instruction,
 // for instructions that KVM completes.
 #include <array>
-#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -54,6 +54,7 @@ class KvmCounts {
 
   void activate(unsigned index, u64 select, u16 code);
   [[nodiscard]] std::size_t track(u64 select, u16 code);
+  [[nodiscard]] std::size_t event_of(u16 code);
   [[nodiscard]] u64 total(const Event& event, std::size_t privilege) const;
   [[nodiscard]] u64 pending(const Active& counter) const;
   void count(u16 code, std::size_t privilege, u64 n);
@@ -64,7 +65,7 @@ class KvmCounts {
   std::vector<Active> active_;
   unsigned pmis_ = 0;
   kvm::Trace pmi_rules_;
-  std::map<u64, u64> unmodelled_;
+  std::set<u64> unmodelled_;  ///< event selects
 };
 
 }  // namespace lastbranch

@@ -48,7 +48,8 @@ class KvmCpu final : public kvm::HardwareMsrs, private PmiTarget, private cpu::P
   void interrupt_guest(const cpu::Event& event);
   /// Host code of another task, with branches of its own.
   void run_task();
-  /// The host's code came to no end, or to a shutdown: the guest has written to the host's pages.
+  /// The host's code came to no end, to a shutdown or not into the guest, or an event of the host's did not
+  /// leave the guest: the guest has written to the host's pages.
   [[nodiscard]] bool dead() const { return lost_ || system.shut_down(); }
   /// [first, last) of the host's code.
   [[nodiscard]] std::pair<u64, u64> host_code() const { return {host_ + kCode, host_ + kCode + kPageSize}; }
@@ -83,7 +84,7 @@ class KvmCpu final : public kvm::HardwareMsrs, private PmiTarget, private cpu::P
   bool launched_ = false;
   bool yielded_ = false;  ///< the host's code has come to its end
   bool failed_ = false;   ///< VMfail
-  bool lost_ = false;     ///< it has not
+  bool lost_ = false;     ///< see dead()
 };
 
 }  // namespace lastbranch

@@ -7,7 +7,6 @@
 // names it. Sources: kvm-lbr-semantics.md, "WRMSR / RDMSR of PERF_CAPABILITIES" to "RDPMC"; Linux 6.1
 // arch/x86/kvm/vmx/vmx.c (kvm_vmx_exit_handlers).
 #include <functional>
-#include <map>
 #include <string>
 
 #include "sim/machine/kvm_apic.h"
@@ -41,7 +40,6 @@ class KvmExits {
   bool control_register(KvmExit& exit, KvmRun& run);
   bool vmx_instruction(KvmExit& exit, KvmRun& run);
 
-  void take_rules(KvmExit& exit, KvmRun& run, const kvm::GuestAnswer& answer);
   /// Completes the instruction, or injects #GP(0) at it.
   void finish(const KvmExit& exit);
   void skip();

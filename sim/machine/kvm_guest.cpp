@@ -35,6 +35,8 @@ u64 checked_memory(u64 bytes) {
 
 /// The vector of the host's timer.
 constexpr u8 kTimer = 0xec;
+/// Exits in a row without an instruction of the guest's between them: more than any guest causes by itself.
+constexpr u64 kMostIdleExits = u64{1} << 20;
 
 }  // namespace
 
@@ -88,7 +90,7 @@ struct KvmGuest::Parts {
 std::vector<u32> KvmGuest::Parts::lbr_msrs() const {
   const kvm::LbrRecordSet& lbr = vcpu.state.lbr;
   std::vector<u32> all = {kvm::msr::kLbrSelect, kvm::msr::kLbrTos};
-  for (unsigned i = 0; i < lbr.nr; ++i) {
+  for (unsigned i = 0; i < std::min(lbr.nr, kvm::kMaxRecords); ++i) {
     all.push_back(lbr.from + i);
     all.push_back(lbr.to + i);
     if (lbr.info != 0) all.push_back(lbr.info + i);
@@ -225,8 +227,10 @@ KvmRun KvmGuest::Parts::run(u64 max_instructions) {
   KvmRun run;
   const u64 begin = retired(), branches = retired(Ev::kBranches);
   const u64 end = max_instructions > kNoLimit - begin ? kNoLimit : begin + max_instructions;
+  u64 idle_exits = 0;
   for (bool over = false; !over;) {
-    if (retired() >= end) {
+    const u64 at_entry = retired();
+    if (at_entry >= end) {
       run.how = KvmRun::How::kBudget;
       run.why = fmt::format("{} instructions", max_instructions);
       break;
@@ -240,7 +244,8 @@ KvmRun KvmGuest::Parts::run(u64 max_instructions) {
     }
     ++run.entries;
     if (entry == KvmCpu::Entry::kGuest) run_guest(std::min(end, slice_end));
-    if (cpu.dead()) {
+    idle_exits = retired() != at_entry ? 0 : idle_exits + 1;
+    if (cpu.dead() || idle_exits > kMostIdleExits) {
       run.how = KvmRun::How::kShutdown;
       run.why = "the host is lost: the guest wrote to the pages behind its memory";
       break;
