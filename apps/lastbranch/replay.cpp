@@ -79,8 +79,13 @@ void write(const std::unique_ptr<Output>& out, std::string_view text) {
 }
 
 /// Registers of lastbranch-msr-dump instead of a capture.
-int replay_dump(const Arguments& arguments) {
-  for (const char* option : {"binary", "cfg", "object", "depth", "filter", "html", "max-instructions"}) {
+int replay_dump(const Arguments& arguments, const std::vector<std::string>& program) {
+  if (!program.empty()) {
+    throw Error("replay: -- {}: expected a capture, found a dump of registers in {}", program[0],
+                arguments.words()[0]);
+  }
+  for (const char* option :
+       {"binary", "cfg", "object", "depth", "filter", "html", "max-instructions", "keep-going"}) {
     if (arguments.has(option)) {
       throw Error("replay: --{}: expected a capture, found a dump of registers in {}", option,
                   arguments.words()[0]);
@@ -122,7 +127,11 @@ int replay_command(const std::vector<std::string>& words) {
   // A pipe must not be looked into: it can be read only once.
   const std::string& capture = arguments.words()[0];
   if (std::filesystem::is_regular_file(capture) && replay::is_msr_dump(capture))
-    return replay_dump(arguments);
+    return replay_dump(arguments, program);
+  if (!program.empty() && replay::readable_once(capture)) {
+    throw Error("replay: {}: -- {} needs a capture that can be read twice, found a pipe", capture,
+                program[0]);
+  }
   const replay::ReplayOptions options = options_of(arguments);
   const auto out = output_or_stdout(arguments);
   const auto json = file_of(arguments, "json");

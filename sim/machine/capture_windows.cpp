@@ -192,14 +192,13 @@ void CaptureWindows::judge(const std::function<bool(u32, u32)>& follows, replay:
     const bool known = run_has_files_of(group);
     const std::string text =
         known ? words(group, follows) : "the window has code of a file that is not run, or of another build";
-    for (u64 k = 0; k < group.samples; ++k) {
-      report.disagree({.check = Check::kWindow,
-                       .cause = known ? Cause::kUnexplained : Cause::kUnknownMapping,
-                       .sample = group.first,
-                       .from = group.from,
-                       .to = group.to,
-                       .words = text});
-    }
+    report.disagree({.check = Check::kWindow,
+                     .cause = known ? Cause::kUnexplained : Cause::kUnknownMapping,
+                     .sample = group.first,
+                     .from = group.from,
+                     .to = group.to,
+                     .words = text},
+                    group.samples);
   }
 }
 

@@ -13,8 +13,8 @@
 #include "sim/machine/branch_stream.h"
 #include "sim/machine/capture_windows.h"
 #include "sim/perfdata/build_id.h"
-#include "sim/replay/control_flow.h"
 #include "sim/replay/elf_code.h"
+#include "sim/replay/processor.h"
 #include "sim/user/layout.h"
 
 namespace lastbranch {
@@ -212,7 +212,7 @@ std::string how(const RunOutcome& outcome) {
 
 RunOutcome replay_run(const std::string& capture, const ReplayRunOptions& options, replay::Report& report) {
   const auto source = perfdata::open_source(capture, {.keep_going = options.keep_going});
-  const bool twice = replay::may_duplicate_top(cpu::uarch(options.machine.uarch).lbr);
+  const bool twice = replay::may_duplicate_top(cpu::uarch(options.machine.uarch));
   CaptureWindows windows(*source, twice, report);
 
   Machine machine(BranchStream::prepare(options.machine));

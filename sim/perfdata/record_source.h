@@ -45,6 +45,8 @@ class RecordSource {
 
   /// What was passed over so far, counted, a line each, with a hint where there is one.
   [[nodiscard]] virtual std::vector<std::string> notes() const = 0;
+  /// Why the source is taken for edited by hand so far, a line each: what no tool writes.
+  [[nodiscard]] virtual std::vector<std::string> edited() const { return {}; }
   /// The message of the damage that ended the records; empty: none.
   [[nodiscard]] virtual const std::string& damage() const = 0;
 

@@ -19,6 +19,19 @@ void add_count(std::vector<std::string>& lines, u64 count, std::string_view what
   if (count != 0) lines.push_back(fmt::format("{} {}", count, what));
 }
 
+void add_stray_text(std::vector<std::string>& lines, const TextNotes::Seen& seen) {
+  add_seen(lines, seen, "piece of text behind the last entry of a line passed over",
+           "pieces of text behind the last entry of a line passed over");
+}
+
+void add_without_0x(std::vector<std::string>& lines, u64 count) {
+  add_count(lines, count, "addresses of entries without '0x', as no perf prints them: edited text");
+}
+
+void add_saturated_cycles(std::vector<std::string>& lines, u64 count) {
+  add_count(lines, count, "entries with over 65535 cycles, taken as 65535: edited text");
+}
+
 }  // namespace
 
 void TextNotes::Seen::add(u64 number, std::string_view what) {
@@ -38,8 +51,7 @@ std::vector<std::string> TextNotes::lines() const {
   add_seen(lines, unknown_lines, "line passed over: no sample, record or comment",
            "lines passed over: no samples, records or comments");
   add_seen(lines, comments, "comment line passed over", "comment lines passed over");
-  add_seen(lines, stray_text, "piece of text behind the last entry of a line passed over",
-           "pieces of text behind the last entry of a line passed over");
+  add_stray_text(lines, stray_text);
   if (symbolic_entries.count != 0) {
     add_seen(lines, symbolic_entries, "branch without addresses", "branches without addresses",
              fmt::format("{} samples cannot be replayed: script with '-F ip,brstack' instead of brstacksym",
@@ -61,11 +73,19 @@ std::vector<std::string> TextNotes::lines() const {
   }
   add_count(lines, entries.build_ids, "addresses with build-ids, which were left out");
   add_count(lines, other_objects, "addresses in other or unknown objects, taken as they are");
-  add_count(lines, entries.without_0x,
-            "addresses of entries without '0x', as no perf prints them: edited text");
+  add_without_0x(lines, entries.without_0x);
   add_count(lines, entries.unknown_types, "branch types or outcomes with unknown names, taken as not known");
-  add_count(lines, entries.saturated_cycles, "entries with over 65535 cycles, taken as 65535: edited text");
+  add_saturated_cycles(lines, entries.saturated_cycles);
   add_count(lines, entries.not_taken, "entries of branches that were not taken (Arm SPE)");
+  return lines;
+}
+
+std::vector<std::string> TextNotes::edited() const {
+  std::vector<std::string> lines;
+  add_seen(lines, foreign_comments, "comment line that is not perf's", "comment lines that are not perf's");
+  add_stray_text(lines, stray_text);
+  add_without_0x(lines, entries.without_0x);
+  add_saturated_cycles(lines, entries.saturated_cycles);
   return lines;
 }
 

@@ -22,6 +22,7 @@ struct TextNotes {
 
   Seen unknown_lines;  ///< neither a sample nor a record nor a part of one
   Seen comments;
+  Seen foreign_comments;  ///< of those: not perf's, which begin with '#'
   Seen stray_text;        ///< behind the last entry of a line
   Seen symbolic_entries;  ///< FROM and TO are symbols
   u64 symbolic_samples = 0;
@@ -35,6 +36,8 @@ struct TextNotes {
   EntryCounts entries;
 
   [[nodiscard]] std::vector<std::string> lines() const;
+  /// Those of them that tell a hand's work.
+  [[nodiscard]] std::vector<std::string> edited() const;
 };
 
 }  // namespace lastbranch::perfdata

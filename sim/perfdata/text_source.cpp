@@ -223,6 +223,7 @@ bool TextSource::comment_line(std::size_t first) {
   const std::string_view content = line_.text.substr(first);
   if (content.starts_with('#') && parse_feature_line(content, features_, events_)) return false;
   if (content.find_first_not_of("#= ") != std::string_view::npos) notes_.comments.add(line_.number, content);
+  if (!content.starts_with('#')) notes_.foreign_comments.add(line_.number, content);
   return false;
 }
 

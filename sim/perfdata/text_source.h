@@ -27,6 +27,7 @@ class TextSource final : public RecordSource {
   [[nodiscard]] const Features& features() const override { return features_; }
   [[nodiscard]] const Record* next() override;
   [[nodiscard]] std::vector<std::string> notes() const override { return notes_.lines(); }
+  [[nodiscard]] std::vector<std::string> edited() const override { return notes_.edited(); }
   [[nodiscard]] const std::string& damage() const override { return damage_; }
 
   /// The entries without addresses of the sample that next() returned, as they stand in the text, newest

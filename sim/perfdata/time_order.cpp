@@ -37,6 +37,7 @@ class TimeOrder final : public RecordSource {
   [[nodiscard]] const Features& features() const override { return source_->features(); }
   [[nodiscard]] const Record* next() override;
   [[nodiscard]] std::vector<std::string> notes() const override;
+  [[nodiscard]] std::vector<std::string> edited() const override { return source_->edited(); }
   [[nodiscard]] const std::string& damage() const override { return source_->damage(); }
 
  private:

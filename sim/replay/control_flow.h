@@ -60,11 +60,6 @@ struct SiteHash {
   }
 };
 
-/// Whether a processor with these records may have written its newest one twice: Skylake and its kin.
-[[nodiscard]] constexpr bool may_duplicate_top(const LbrParams& lbr) {
-  return lbr.format == LbrFormat::kInfo && lbr.arch.depth_mask == 0;
-}
-
 class ControlFlow {
  public:
   /// Reads the binaries and tables. Throws Error: a file that cannot be read, a table with a bad line, a

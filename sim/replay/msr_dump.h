@@ -89,13 +89,15 @@ struct DumpReport {
 };
 
 /// Checks a dump. `uarch`: the record's name; empty: from the dump's CPUID. Throws Error when no record is
-/// known for it, which names the option.
+/// known for it, which names the option, and when the dump has no registers.
 [[nodiscard]] DumpReport check_msr_dump(const MsrDump& dump, std::string_view uarch = {});
 [[nodiscard]] DumpReport check_msr_dump(const std::string& path, std::string_view uarch = {});
 
 /// For people.
 [[nodiscard]] std::string dump_report_text(const DumpReport& report);
-/// One JSON object.
+/// Of the report's JSON; grows when a field changes its meaning or goes.
+inline constexpr int kDumpReportVersion = 1;
+/// One JSON object, with its schema ("lastbranch-msr-dump") and version.
 [[nodiscard]] std::string dump_report_json(const DumpReport& report);
 
 /// "GenuineIntel,6,85,4" of CPUID.01H:EAX, as perf writes it.

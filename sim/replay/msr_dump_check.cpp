@@ -394,6 +394,7 @@ DumpReport check_msr_dump(const MsrDump& dump, std::string_view uarch) {
         "{}: expected the CPUID of a part that is known (see 'lastbranch list uarchs'), or --uarch, found {}",
         dump.path, cpuid.empty() ? "none" : fmt::format("'{}'", cpuid));
   }
+  if (dump.msrs.empty()) throw Error("{}: expected registers, found none", dump.path);
   report.processor = part->name;
   report.chosen_by = uarch.empty() ? "CPUID " + cpuid : "--uarch";
   Checker(dump, *part, report).run();

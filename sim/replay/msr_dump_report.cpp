@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "sim/replay/msr_dump.h"
+#include "sim/replay/report_text.h"
 
 namespace lastbranch::replay {
 
@@ -27,7 +28,7 @@ std::string dump_report_text(const DumpReport& report) {
   for (const std::string& note : report.notes) text += fmt::format("note: {}\n", note);
   text += report.agrees() ? "the registers are as the model has them\n"
                           : "the registers are not as the model has them\n";
-  return text;
+  return printable(text);
 }
 
 std::string dump_report_json(const DumpReport& report) {
@@ -38,11 +39,13 @@ std::string dump_report_json(const DumpReport& report) {
   boost::json::array findings;
   for (const DumpFinding& f : report.findings) {
     findings.push_back(boost::json::object{
-        {"check", name_of(f.check)}, {"line", f.line}, {"where", f.where}, {"words", f.words}});
+        {"check", name_of(f.check)}, {"line", f.line}, {"where", printable(f.where)}, {"words", printable(f.words)}});
   }
   boost::json::array notes;
-  for (const std::string& note : report.notes) notes.push_back(boost::json::string(note));
-  return boost::json::serialize(boost::json::object{{"dump", report.path},
+  for (const std::string& note : report.notes) notes.push_back(boost::json::string(printable(note)));
+  return boost::json::serialize(boost::json::object{{"schema", "lastbranch-msr-dump"},
+                                                    {"version", kDumpReportVersion},
+                                                    {"dump", printable(report.path)},
                                                     {"processor", report.processor},
                                                     {"chosen_by", report.chosen_by},
                                                     {"agrees", report.agrees()},

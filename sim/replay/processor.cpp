@@ -154,6 +154,12 @@ const cpu::Uarch& part_of_shape(const RecordShape& shape) {
   return cpu::uarch("broadwell");
 }
 
+bool may_duplicate_top(const cpu::Uarch& part) {
+  // Kaby, Coffee and Comet Lake have Skylake's record.
+  constexpr std::array<std::string_view, 4> kParts = {"skylake", "skx", "cascadelake", "cooperlake"};
+  return std::ranges::find(kParts, part.name) != kParts.end();
+}
+
 bool known_by_features(const perfdata::Features& features) {
   const RecordShape nothing;
   return !foreign(features, nothing).empty() || part_of_cpuid(features.cpu_id) != nullptr ||

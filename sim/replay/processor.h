@@ -47,6 +47,10 @@ struct ProcessorChoice {
 /// The oldest widespread record that can hold such stacks.
 [[nodiscard]] const cpu::Uarch& part_of_shape(const RecordShape& shape);
 
+/// Whether the part may have written its newest record twice: Skylake and the parts that are Skylake to their
+/// records, and nobody else. Source: intel-lbr.md, Q4.
+[[nodiscard]] bool may_duplicate_top(const cpu::Uarch& part);
+
 /// Whether the features alone decide, so that nobody need look at the stacks first.
 [[nodiscard]] bool known_by_features(const perfdata::Features& features);
 

@@ -33,13 +33,6 @@ struct LookAhead {
   std::vector<Record> records = {};
 };
 
-bool readable_once(const std::string& capture) {
-  std::error_code ignored;
-  const auto status = std::filesystem::status(capture, ignored);
-  return capture == "-" || (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
-                            !std::filesystem::is_directory(status));
-}
-
 /// Reads up to the first sample if the features say what the processor is, else all of the capture.
 LookAhead look_ahead(const std::string& capture, const ReplayOptions& options) {
   LookAhead seen;
@@ -95,6 +88,7 @@ class Pass {
   void run(const std::vector<Record>& before) {
     for (const Record& record : before) take(record);
     while (const Record* record = source_.next()) take(*record);
+    ring_->finish();
     if (flow_) flow_->finish();
     report_.recorded = ring_->recorded();
   }
@@ -147,15 +141,7 @@ void judge_origin(const RecordSource& source, Report& report) {
   const bool text = source.kind() == perfdata::SourceKind::kScriptText ||
                     source.kind() == perfdata::SourceKind::kAggregatedText;
   if (!text) return;
-  // The reader knows perf's own lines, comments with '#' among them, and notes what is none.
-  for (const std::string& note : source.notes()) {
-    const bool comment = note.find(" comment line") != std::string::npos &&
-                         (note.find("'//") != std::string::npos || note.find("';") != std::string::npos);
-    if (comment || note.find("edited text") != std::string::npos ||
-        note.find("text behind the last entry") != std::string::npos) {
-      report.edited.push_back(note);
-    }
-  }
+  for (std::string& reason : source.edited()) report.edited.push_back(std::move(reason));
   if (report.shortened * 2 > report.samples) {
     report.edited.push_back(
         fmt::format("{} of {} stacks are shorter than the records are deep, without empty entries",
@@ -164,6 +150,13 @@ void judge_origin(const RecordSource& source, Report& report) {
 }
 
 }  // namespace
+
+bool readable_once(const std::string& capture) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(capture, ignored);
+  return capture == "-" || (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+                            !std::filesystem::is_directory(status));
+}
 
 Report replay(const std::string& capture, const ReplayOptions& options) {
   Report report;

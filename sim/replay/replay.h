@@ -24,6 +24,9 @@ struct ReplayOptions {
   bool keep_going = false;  ///< damage ends the capture and is noted instead of thrown
 };
 
+/// Whether a capture is a pipe (or "-", standard input), which cannot be opened a second time.
+[[nodiscard]] bool readable_once(const std::string& capture);
+
 /// Throws Error: an option or a file that is bad, or damage unless `keep_going`.
 [[nodiscard]] Report replay(const std::string& capture, const ReplayOptions& options = {});
 

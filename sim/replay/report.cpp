@@ -35,16 +35,22 @@ std::string_view name_of(Cause cause) {
   return kCauses[static_cast<std::size_t>(cause)];
 }
 
-void Report::disagree(Example example) {
+void Report::disagree(Example example, u64 times) {
   const bool no_known_way = example.cause == Cause::kUnexplained || example.cause == Cause::kEdited ||
                             example.cause == Cause::kNotRepresentable;
   if (no_known_way && (blamed.size() < kEdgesKept || blamed_at_.contains({example.from, example.to}))) {
     const auto [at, added] = blamed_at_.try_emplace({example.from, example.to}, blamed.size());
     if (added) blamed.push_back({example.from, example.to, 0, example.check, example.cause});
-    ++blamed[at->second].count;
+    blamed[at->second].count += times;
   }
-  const u64 before = (*this)[example.check].causes[static_cast<std::size_t>(example.cause)]++;
+  u64& counted = (*this)[example.check].causes[static_cast<std::size_t>(example.cause)];
+  const u64 before = std::exchange(counted, counted + times);
   if (before < kExamplesKept) examples.push_back(std::move(example));
+}
+
+bool Report::made(Check check) const {
+  const Tally& tally = (*this)[check];
+  return tally.held != 0 || std::ranges::any_of(tally.causes, [](u64 n) { return n != 0; });
 }
 
 bool Report::agrees() const {

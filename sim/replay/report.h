@@ -23,8 +23,8 @@ enum class Check : u8 {
   kWalk,            ///< sample: the walk of the code with the capture as oracle records the same
   kWindow,          ///< sample: a contiguous piece of the simulated taken branches
   kTakenRatio,      ///< branch: taken as often as in the simulation
-  kMispredictRate,  ///< branch
-  kEdgeCycles,      ///< edge
+  kMispredictRate,  ///< branch; not made yet: the simulated run has no predictor
+  kEdgeCycles,      ///< edge; not made yet: the simulated run has no timing
   kCount
 };
 
@@ -103,8 +103,10 @@ struct Report {
 
   [[nodiscard]] Tally& operator[](Check check) { return checks[static_cast<std::size_t>(check)]; }
   [[nodiscard]] const Tally& operator[](Check check) const { return checks[static_cast<std::size_t>(check)]; }
-  /// Counts a disagreement and keeps it while there is room for its kind.
-  void disagree(Example example);
+  /// Counts a disagreement, `times` times, and keeps it once while there is room for its kind.
+  void disagree(Example example, u64 times = 1);
+  /// Whether the check was made at all; reports leave out those that were not.
+  [[nodiscard]] bool made(Check check) const;
   /// Whether nothing is unexplained, and everything can be on the processor it is said to come from.
   [[nodiscard]] bool agrees() const;
   /// The `most` edges with the most disagreements.

@@ -103,8 +103,8 @@ std::string checks_html(const Report& r) {
       "<th></th><th class=\"n\">otherwise</th><th>causes</th></tr></thead>\n<tbody>\n";
   for (std::size_t c = 0; c < r.checks.size(); ++c) {
     const Tally& tally = r.checks.at(c);
+    if (!r.made(static_cast<Check>(c))) continue;
     const u64 others = sum(tally);
-    if (tally.held == 0 && others == 0) continue;
     std::string causes;
     for (std::size_t k = 0; k < tally.causes.size(); ++k) {
       const auto cause = static_cast<Cause>(k);

@@ -61,7 +61,8 @@ json::object edge_json(const BlamedEdge& e) {
 std::string report_json(const Report& r) {
   json::array checks, examples, edges;
   for (std::size_t c = 0; c < r.checks.size(); ++c) {
-    checks.push_back(check_json(static_cast<Check>(c), r.checks.at(c)));
+    const auto check = static_cast<Check>(c);
+    if (r.made(check)) checks.push_back(check_json(check, r[check]));
   }
   for (const Example& e : r.examples) examples.push_back(example_json(e));
   for (const BlamedEdge& e : r.worst_edges(kEdgesWritten)) edges.push_back(edge_json(e));

@@ -35,7 +35,7 @@ std::string checks_text(const Report& r) {
   std::string text = fmt::format("\n{:<20} {:>12} {:>12}  {}\n", "check", "held", "otherwise", "causes");
   for (std::size_t c = 0; c < r.checks.size(); ++c) {
     const Tally& tally = r.checks.at(c);
-    if (tally.held == 0 && sum(tally) == 0) continue;
+    if (!r.made(static_cast<Check>(c))) continue;
     text += fmt::format("{:<20} {:>12} {:>12}  {}", name_of(static_cast<Check>(c)), grouped(tally.held),
                         grouped(sum(tally)), causes_text(tally));
     text.erase(text.find_last_not_of(' ') + 1);

@@ -57,6 +57,8 @@ class RingReplay {
   bool sample(const perfdata::SampleRecord& sample, u64 number);
   /// Samples were lost or suppressed: what comes next joins nothing before.
   void gap();
+  /// After the last sample: judges what only the whole capture tells.
+  void finish();
   /// A thread has ended.
   void exit(u32 tid) { streams_.erase(tid); }
 
@@ -91,6 +93,7 @@ class RingReplay {
   [[nodiscard]] bool possible(const Taken& t);
   [[nodiscard]] bool representable(const Taken& t, const RingDriver& driver);
   void check_lines(const Taken& t);
+  [[nodiscard]] bool filter_unknown(const Taken& t) const;
   [[nodiscard]] Stream& stream_of(const Taken& t);
   [[nodiscard]] Join join(const Taken& t, const Stream& stream) const;
   void drive(const Taken& t, Stream& stream, std::size_t branches);
@@ -107,6 +110,16 @@ class RingReplay {
   Report& report_;
   std::unordered_map<u32, Stream> streams_;
   std::optional<BranchFilter> first_filter_;
+
+  /// Lines that lead backwards in text that does not say its filter.
+  struct Backward {
+    u64 samples = 0;  ///< that were looked through
+    u64 with = 0;     ///< of those, with such lines
+    u64 lines = 0;
+    bool kernel = false;         ///< some entry is in the kernel
+    std::vector<Example> first;  ///< as many as a report keeps
+  };
+  Backward backward_;
 };
 
 }  // namespace lastbranch::replay

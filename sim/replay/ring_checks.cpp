@@ -117,18 +117,68 @@ void RingReplay::check_lines(const Taken& t) {
   if (!options_.check_lines || t.filter.call_stack()) return;
   if ((t.filter.sample_type & perfdata::kBranchAny) == 0) return;
   const std::vector<BranchEntry>& all = t.record->branches;
+  const bool unknown = filter_unknown(t);
+  u64 found = 0;
   for (std::size_t n = t.duplicated ? 1 : 0; n + 1 < t.used; ++n) {
     const u64 start = all[n + 1].to;
     const u64 end = all[n].from;
-    if (in_kernel(start) || in_kernel(end) || (end >= start && end - start < kLongestLine)) continue;
-    // Records are off while the kernel handles a sample; another process may run when they go on.
-    const bool seam = !options_.text && t.filter.kernel();
-    const Cause cause = options_.text ? Cause::kEdited : seam ? Cause::kKernelSeam : Cause::kUnexplained;
-    fail(t, cause, n,
-         fmt::format("expected a straight line from {:#x} on to a branch; found the branch at {:#x}", start,
-                     end),
-         Check::kStraightLine);
+    if (in_kernel(start) || in_kernel(end)) {
+      backward_.kernel = true;
+      continue;
+    }
+    if (end >= start && end - start < kLongestLine) continue;
+    std::string words = fmt::format(
+        "expected a straight line from {:#x} on to a branch; found the branch at {:#x}", start, end);
+    ++found;
+    if (!unknown) {
+      // Records are off while the kernel handles a sample; another process may run when they go on.
+      const bool seam = !options_.text && t.filter.kernel();
+      const Cause cause = options_.text ? Cause::kEdited : seam ? Cause::kKernelSeam : Cause::kUnexplained;
+      fail(t, cause, n, std::move(words), Check::kStraightLine);
+    } else if (backward_.first.size() < kExamplesKept) {
+      backward_.first.push_back({.check = Check::kStraightLine,
+                                 .sample = t.number,
+                                 .entry = static_cast<u32>(n),
+                                 .from = all[n].from,
+                                 .to = all[n].to,
+                                 .words = std::move(words)});
+    }
   }
+  if (!unknown) return;
+  ++backward_.samples;
+  backward_.with += found != 0 ? 1 : 0;
+  backward_.lines += found;
+}
+
+/// Whether nothing says which branches were recorded: text without a header, for which its reader takes all.
+bool RingReplay::filter_unknown(const Taken& t) const {
+  constexpr u64 kAll = perfdata::kBranchUser | perfdata::kBranchKernel | perfdata::kBranchAny;
+  const perfdata::Attr& attr = t.event->attr;
+  return options_.text && attr.sample_period == 0 &&
+         (attr.branch_sample_type & ~u64{perfdata::kBranchTypeSave}) == kAll;
+}
+
+void RingReplay::finish() {
+  if (backward_.lines == 0) return;
+  // A hand changes a few places; a filter leaves gaps all over. Of few samples nothing can be said.
+  constexpr u64 kFew = 20;
+  if (backward_.samples >= kFew && backward_.with * 20 > backward_.samples) {
+    report_.notes.push_back(
+        fmt::format("the branches look filtered, as {} of {} stacks have lines that lead backwards: straight "
+                    "lines are not judged",
+                    backward_.with, backward_.samples));
+    return;
+  }
+  const Cause cause = backward_.kernel ? Cause::kKernelSeam : Cause::kEdited;
+  u64 left = backward_.lines;
+  for (Example& example : backward_.first) {
+    example.cause = cause;
+    const bool last = &example == &backward_.first.back();
+    const u64 times = last ? left : 1;
+    left -= times;
+    report_.disagree(std::move(example), times);
+  }
+  backward_ = {};
 }
 
 }  // namespace lastbranch::replay

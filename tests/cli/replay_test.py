@@ -120,9 +120,19 @@ def test_a_dump_of_registers_is_checked_instead(tmp_path: Path) -> None:
     assert "--cfg: expected a capture, found a dump of registers" in words(done)
     # An empty dump tells no processor; with one it lacks what the processor has.
     assert lastbranch("replay", dump).returncode == 2
+    done = lastbranch("replay", dump, "--uarch", "skylake")
+    assert done.returncode == 2
+    assert "expected registers, found none" in words(done)
+    for arguments in (["--keep-going"], ["--", "/bin/true"]):
+        done = lastbranch("replay", dump, *arguments)
+        assert done.returncode == 2
+        assert "expected a capture, found a dump of registers" in words(done)
+    dump.write_text("lastbranch-msr-dump 1\nmsr 0x1c9 MSR_LASTBRANCH_TOS 0x3\n")
     done = lastbranch("replay", dump, "--uarch", "skylake", "--json", tmp_path / "dump.json")
     assert done.returncode in (0, 1), words(done)
-    assert "skylake" in (tmp_path / "dump.json").read_text()
+    report = json.loads((tmp_path / "dump.json").read_text())
+    assert (report["schema"], report["version"]) == ("lastbranch-msr-dump", 1)
+    assert report["processor"] == "skylake"
 
 
 def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
@@ -136,6 +146,7 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
         (["replay", bad, "--depth", "33"], ["--depth", "1 to 32", "33"]),
         (["replay", bad, "--json", "/nonexistent/x"], ["/nonexistent/x"]),
         (["replay", bad, "--"], ["program", "'--'"]),
+        (["replay", "-", "--", "/bin/true"], ["-- /bin/true", "read twice"]),
     ):
         done = lastbranch(*arguments)
         assert done.returncode == 2, arguments

@@ -14,6 +14,7 @@
 #include "models/cpu/uarch/uarch.h"
 #include "sim/perfdata/record_source.h"
 #include "sim/replay/control_flow.h"
+#include "sim/replay/processor.h"
 
 namespace lastbranch::replay::testing {
 
@@ -82,7 +83,7 @@ inline Judged judge(perfdata::RecordSource& source, FlowOptions options, const s
   bool twice = false;
   if (!uarch.empty()) {
     options.lbr = cpu::uarch(uarch).lbr;
-    twice = may_duplicate_top(*options.lbr);
+    twice = may_duplicate_top(cpu::uarch(uarch));
   }
   ControlFlow flow(options, judged.report);
   u64 number = 0;

@@ -279,6 +279,18 @@ TEST(MsrDump, bad_input_is_told_by_file_line_and_column) {
   for (const auto& [text, message] : cases) EXPECT_EQ(error_of(text), message);
 }
 
+TEST(MsrDump, a_dump_without_registers_does_not_agree) {
+  MsrDump dump{.path = "dump", .header = {}, .cpuid = {}, .msrs = {}};
+  dump.header["cpuid-signature"] = "GenuineIntel,6,85,4";
+  EXPECT_THROW(static_cast<void>(check_msr_dump(dump)), Error);
+  EXPECT_THROW(static_cast<void>(check_msr_dump(dump, "skx")), Error);
+}
+
+TEST(MsrDump, the_report_says_its_schema) {
+  const std::string text = dump_report_json(DumpReport{.path = "dump"});
+  EXPECT_TRUE(text.starts_with(R"({"schema":"lastbranch-msr-dump","version":1,)")) << text;
+}
+
 TEST(MsrDump, any_bytes_give_an_error_or_a_report) {
   MsrModel model(cpu::uarch("haswell"));
   run_branches(model, 40);
@@ -310,6 +322,17 @@ TEST(MsrDump, signatures_have_the_display_family_and_model) {
   EXPECT_EQ(cpuid_signature(0x506e3), "GenuineIntel,6,94,3");
   EXPECT_EQ(cpuid_signature(0x50654), "GenuineIntel,6,85,4");
   EXPECT_EQ(cpuid_signature(0x00f41), "GenuineIntel,15,4,1");
+}
+
+TEST(MsrDump, names_of_any_bytes_make_printable_text_and_json) {
+  DumpReport report{.path = "\x1b\xff\n"};
+  report.findings.push_back({.where = "\x1b\xff", .words = "\x1b[2J"});
+  report.notes.emplace_back("\xff");
+  for (const std::string& text : {dump_report_text(report), dump_report_json(report)}) {
+    EXPECT_EQ(text.find('\x1b'), std::string::npos) << text;
+    EXPECT_EQ(text.find('\xff'), std::string::npos) << text;
+    EXPECT_NE(text.find("x1b"), std::string::npos) << text;
+  }
 }
 
 }  // namespace

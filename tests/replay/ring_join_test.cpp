@@ -138,6 +138,16 @@ TEST(RingReplay, the_place_of_the_newest_comes_back_over_a_joined_stream) {
   }
 }
 
+TEST(RingReplay, a_place_that_the_kernel_does_not_know_is_not_compared) {
+  auto all = stream(32, true);
+  for (SampleRecord& s : all) s.hw_index = ~u64{0};
+  Replayed replayed("skylake", event(kUserAny | perfdata::kBranchHwIndex, 20));
+  for (const SampleRecord& s : all) replayed.take(s);
+  EXPECT_EQ(replayed.held(), 100u);
+  EXPECT_EQ(replayed.report().joined, 99u);
+  EXPECT_TRUE(replayed.report().agrees());
+}
+
 TEST(RingReplay, samples_are_not_joined_over_gaps_threads_processors_or_other_events) {
   const auto all = stream(32, true, 10);
   Replayed gaps("skylake", event(kUserAny, 20));
