@@ -85,6 +85,7 @@ void parse_event(std::string_view value, std::vector<EventInfo>& events) {
 }
 
 void parse_caps(std::string_view value, Features& features) {
+  features.pmu_caps.clear();
   for_pieces(value, ", ", [&](std::string_view pair) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) return;
@@ -123,13 +124,15 @@ bool parse_feature_line(std::string_view line, Features& features, std::vector<E
     return true;
   }
   if (key == "cmdline") {
+    features.cmdline.clear();
     for_pieces(value, " ", [&](std::string_view word) {
       if (!word.empty()) features.cmdline.emplace_back(word);
     });
     set_present(features, Feature::kCmdline);
     return true;
   }
-  if (key == "event") {
+  constexpr std::size_t kEventsMax = 16384;
+  if (key == "event" && events.size() < kEventsMax) {
     parse_event(value, events);
     return true;
   }

@@ -19,6 +19,7 @@ class InstructionStack {
   /// Takes an instruction.
   void add(std::string_view line);
 
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] bool empty() const { return entries_.empty() && !open_; }
 
   /// Gives the entries, newest first, and starts anew. False when the newest branch had no target and was

@@ -46,6 +46,20 @@ void TextNotes::Seen::add(u64 number, std::string_view what) {
   if (what.size() > kShown) text += "...";
 }
 
+void TextNotes::add_record(std::string_view name) {
+  constexpr std::size_t kNames = 256;
+  constexpr std::size_t kShown = 60;
+  name = name.substr(0, kShown);
+  const auto known = records.find(name);
+  if (known != records.end()) {
+    ++known->second;
+  } else if (records.size() < kNames) {
+    records.emplace(name, 1);
+  } else {
+    ++more_records;
+  }
+}
+
 std::vector<std::string> TextNotes::lines() const {
   std::vector<std::string> lines;
   add_seen(lines, unknown_lines, "line passed over: no sample, record or comment",
@@ -71,6 +85,7 @@ std::vector<std::string> TextNotes::lines() const {
     lines.push_back(
         fmt::format("{} {} of type {} passed over", count, count == 1 ? "record" : "records", name));
   }
+  add_count(lines, more_records, "records of still other types passed over");
   add_count(lines, entries.build_ids, "addresses with build-ids, which were left out");
   add_count(lines, other_objects, "addresses in other or unknown objects, taken as they are");
   add_without_0x(lines, entries.without_0x);

@@ -33,8 +33,11 @@ struct TextNotes {
   Seen dump_lines;            ///< hexadecimal dumps and other lines of report -D
   u64 other_objects = 0;      ///< pre-aggregated: addresses in other or unknown objects
   std::map<std::string, u64, std::less<>> records;  ///< PERF_RECORD lines passed over, by kind
+  u64 more_records = 0;                             ///< of kinds past the first 256
   EntryCounts entries;
 
+  /// A PERF_RECORD line passed over.
+  void add_record(std::string_view name);
   [[nodiscard]] std::vector<std::string> lines() const;
   /// Those of them that tell a hand's work.
   [[nodiscard]] std::vector<std::string> edited() const;

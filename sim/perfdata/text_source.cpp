@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "sim/base/error.h"
 #include "sim/perfdata/text_features.h"
 #include "sim/perfdata/text_preaggregated.h"
@@ -11,6 +13,9 @@
 
 namespace lastbranch::perfdata {
 namespace {
+
+constexpr std::size_t kEventsMax = 16384;
+constexpr std::size_t kCommsMax = 65536;
 
 bool is_blank(char c) {
   return c == ' ' || c == '\t';
@@ -232,12 +237,7 @@ bool TextSource::record_line(std::size_t mark) {
   std::string_view name;
   switch (parse_text_record(input_.name(), line_, mark, record_, name)) {
     case TextRecord::kOther: {
-      const auto known = notes_.records.find(name);
-      if (known != notes_.records.end()) {
-        ++known->second;
-      } else {
-        notes_.records.emplace(name, 1);
-      }
+      notes_.add_record(name);
       return false;
     }
     case TextRecord::kSample:
@@ -252,7 +252,7 @@ bool TextSource::record_line(std::size_t mark) {
     case TextRecord::kDecoded:
       break;
   }
-  if (const auto* comm = std::get_if<CommRecord>(&record_.body)) comms_[comm->tid] = comm->name;
+  if (const auto* comm = std::get_if<CommRecord>(&record_.body)) comm_of(comm->tid) = comm->name;
   return true;
 }
 
@@ -344,7 +344,7 @@ void TextSource::begin_sample(const TextHead& head) {
   sample_offset_ = line_.offset;
   sample_misc_ = head.has_ip ? misc_of_address(head.ip) : u16{0};
   if (!head.has_comm || !head.has_tid || head.comm.starts_with(':')) return;
-  std::string& known = comms_[head.tid];
+  std::string& known = comm_of(head.tid);
   if (known == head.comm) return;
   known = std::string(head.comm);
   CommRecord comm;
@@ -388,13 +388,25 @@ void TextSource::emit_sample(u64 offset) {
 std::size_t TextSource::event_of(std::string_view name) {
   // Lines without the column are of the only event that a header named.
   if (name.empty() && !events_.empty()) return 0;
-  const auto known = std::ranges::find(events_, name, &EventInfo::name);
-  if (known != events_.end()) return static_cast<std::size_t>(known - events_.begin());
   EventInfo event;
   event.name = name.empty() ? "unnamed" : std::string(name);
+  const auto [number, is_new] = event_numbers_.try_emplace(event.name, events_.size());
+  if (!is_new) return number->second;
+  // Those of the header have no numbers yet.
+  const auto known = std::ranges::find(events_, event.name, &EventInfo::name);
+  if (known != events_.end()) return number->second = static_cast<std::size_t>(known - events_.begin());
+  if (events_.size() >= kEventsMax) {
+    bad_text(input_.name(), line_, line_.begin(), "event", fmt::format("at most {} events", kEventsMax));
+  }
   event.attr.size = sizeof(Attr);
   events_.push_back(std::move(event));
   return events_.size() - 1;
+}
+
+std::string& TextSource::comm_of(u32 tid) {
+  // Names that are forgotten are told again.
+  if (comms_.size() >= kCommsMax && !comms_.contains(tid)) comms_.clear();
+  return comms_[tid];
 }
 
 SampleRecord& TextSource::record_sample() {

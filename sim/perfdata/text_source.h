@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "sim/perfdata/record_source.h"
@@ -64,6 +65,7 @@ class TextSource final : public RecordSource {
   [[nodiscard]] bool address_line(const TextHead& head);
   /// Makes the addresses alone on their lines the call chain of the sample that is open from now on.
   void take_addresses();
+  void add_call(u64 address, const char* at);
   void parse_entries(const char* at, std::vector<BranchEntry>& branches);
   [[nodiscard]] const char* parse_symbols(const char* at, const char* flags);
 
@@ -79,6 +81,8 @@ class TextSource final : public RecordSource {
   void emit_open();
   void emit_sample(u64 offset);
   [[nodiscard]] std::size_t event_of(std::string_view name);
+  /// The name that a thread is known by, to be changed.
+  [[nodiscard]] std::string& comm_of(u32 tid);
   SampleRecord& record_sample();
 
   TextInput input_;
@@ -86,6 +90,7 @@ class TextSource final : public RecordSource {
   OpenOptions options_;
   SourceKind kind_ = SourceKind::kScriptText;
   std::vector<EventInfo> events_;
+  std::unordered_map<std::string, std::size_t> event_numbers_;  // by name, of those that the lines name
   Features features_;
   TextNotes notes_;
   std::string damage_;
@@ -124,7 +129,7 @@ class TextSource final : public RecordSource {
   Record second_;  // follows record_
   bool has_second_ = false;
   std::size_t current_event_ = 0;       // pre-aggregated
-  std::map<u32, std::string> comms_;    // by thread, as far as records and columns told
+  std::map<u32, std::string> comms_;    // by thread, as far as records and columns told; some of them
   std::optional<CommRecord> new_comm_;  // comes before the sample whose column has it
   std::vector<std::string> symbols_;
 };

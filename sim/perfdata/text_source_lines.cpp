@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include <fmt/format.h>
+
 #include "sim/base/error.h"
 #include "sim/perfdata/text_records.h"
 #include "sim/perfdata/text_source.h"
@@ -11,6 +13,8 @@ namespace {
 
 /// A chain has at most 127 calls by default and seldom over 1000; more lines with an IP alone are samples.
 constexpr std::size_t kAddressesMax = 4096;
+/// Entries of one sample over many lines: processors have 32 records, and stitched stacks have hundreds.
+constexpr std::size_t kEntriesMax = 16384;
 
 bool is_blank(char c) {
   return c == ' ' || c == '\t';
@@ -18,6 +22,10 @@ bool is_blank(char c) {
 
 std::string_view between(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+[[noreturn]] void too_many_entries(const std::string& file, const TextLine& line, const char* at) {
+  bad_text(file, line, at, "branch stack", fmt::format("at most {} entries", kEntriesMax));
 }
 
 }  // namespace
@@ -44,6 +52,13 @@ bool TextSource::count_line() {
   count_offset_ = line_.offset;
   count_text_ = std::string(line_.text);
   return false;
+}
+
+void TextSource::add_call(u64 address, const char* at) {
+  if (sample_.callchain.size() == kAddressesMax) {
+    bad_text(input_.name(), line_, at, "call chain", fmt::format("at most {} addresses", kAddressesMax));
+  }
+  sample_.callchain.push_back(address);
 }
 
 void TextSource::parse_entries(const char* at, std::vector<BranchEntry>& branches) {
@@ -167,6 +182,7 @@ bool TextSource::instruction_line() {
     return false;
   }
   open_ = Open::kInstructions;
+  if (instructions_.size() == kEntriesMax) too_many_entries(input_.name(), line_, line_.begin());
   instructions_.add(line_.text);
   return false;
 }
@@ -193,9 +209,10 @@ bool TextSource::dump_line() {
     if (!parse_hex(at, line_.end(), address)) {
       bad_text(input_.name(), line_, at, "call chain", "a hexadecimal address");
     }
-    sample_.callchain.push_back(address);
+    add_call(address, at);
     return true;
   }
+  if (sample_.branches.size() == kEntriesMax) too_many_entries(input_.name(), line_, at);
   sample_.branches.push_back(parse_dump_entry(input_.name(), line_, at, notes_.entries));
   return true;
 }
@@ -244,7 +261,7 @@ bool TextSource::address_line(const TextHead& head) {
     open_ = Open::kChain;
   }
   if (open_ == Open::kChain) {
-    sample_.callchain.push_back(head.ip);
+    add_call(head.ip, line_.begin());
     return false;
   }
   addresses_.push_back({head.ip, line_.offset});

@@ -4,6 +4,7 @@
 #include <array>
 #include <thread>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -526,6 +527,40 @@ TEST(TextReader, lines_may_be_long_and_end_as_they_like) {
   const Capture read = read_text(line + "\r\n" + line);
   ASSERT_EQ(read.samples.size(), 2u);
   for (const SampleRecord& sample : read.samples) EXPECT_EQ(sample.branches.size(), 40'000u);
+}
+
+TEST(TextReader, what_one_sample_or_file_keeps_is_limited) {
+  struct Row {
+    const char* head;
+    const char* line;
+    int most;
+    const char* expected;
+  };
+  const Row rows[] = {
+      {"prog 7 1.000001: cycles: \n", "\t          401000 main (/bin/p)\n", 4096, "at most 4096 addresses"},
+      {"0 0x10 [0x60]: PERF_RECORD_SAMPLE(IP, 0x2): 7/7: 0x401000 period: 1 addr: 0\n... FP chain: nr:9\n",
+       ".....  0: 0000000000401000\n", 4096, "at most 4096 addresses"},
+      {"0 0x10 [0x60]: PERF_RECORD_SAMPLE(IP, 0x2): 7/7: 0x401000 period: 1 addr: 0\n... branch stack: "
+       "nr:9\n",
+       ".....  0: 0000000000401000 -> 0000000000401010 19 cycles  P   0\n", 16384, "at most 16384 entries"},
+      {"           401000 \n", "\t0000000000401000\tinsn: 90 # PRED 3 cycles\n", 16384,
+       "at most 16384 entries"},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.line);
+    std::string text = row.head;
+    for (int i = 0; i < row.most; ++i) text += row.line;
+    EXPECT_EQ(read_text(text).samples.size(), 1u);
+    for (int i = 0; i < 2; ++i) text += row.line;
+    const std::string message = error_of([&] { static_cast<void>(read_text(text)); });
+    EXPECT_NE(message.find(row.expected), std::string::npos) << message;
+  }
+  std::string text;
+  for (int i = 0; i < 16384; ++i) text += fmt::format(" e{}:  402004 {}\n", i, kTwo);
+  EXPECT_EQ(read_text(text).events.size(), 16384u);
+  text += fmt::format(" other:  402004 {}\n", kTwo);
+  const std::string message = error_of([&] { static_cast<void>(read_text(text)); });
+  EXPECT_NE(message.find("at most 16384 events"), std::string::npos) << message;
 }
 
 }  // namespace
