@@ -48,8 +48,10 @@ int export_as(const FileCommand& command) {
   }
   const auto source = command.open_capture();
   const auto out = command.open_output();
-  perfdata::export_capture(*source, format, options, [&](std::string_view text) { out->write(text); });
+  const auto summary =
+      perfdata::export_capture(*source, format, options, [&](std::string_view text) { out->write(text); });
   out->finish();
+  for (const std::string& note : summary.notes) complain(note);
   return tell_of(*source);
 }
 

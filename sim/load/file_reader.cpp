@@ -9,12 +9,11 @@
 #include <unistd.h>
 
 #include "sim/base/error.h"
+#include "sim/base/regular_file.h"
 
 namespace lastbranch::load {
 
-FileReader::FileReader(const std::string& path)
-    : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)), name_(path) {
-  if (fd_ < 0) throw Error("{}: cannot open: {}", name_, std::strerror(errno));
+FileReader::FileReader(const std::string& path) : fd_(open_regular_file(path)), name_(path) {
   measure();
 }
 

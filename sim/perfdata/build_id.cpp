@@ -6,10 +6,12 @@
 #include <string_view>
 #include <vector>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gelf.h>
 #include <unistd.h>
+
+#include "sim/base/error.h"
+#include "sim/base/regular_file.h"
 
 namespace lastbranch::perfdata {
 namespace {
@@ -69,8 +71,12 @@ std::string BuildId::hex() const {
 
 std::optional<BuildId> read_build_id(const std::string& path) {
   elf_version(EV_CURRENT);
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return std::nullopt;
+  int fd = -1;
+  try {
+    fd = open_regular_file(path);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
   std::optional<BuildId> id;
   {
     const ElfHandle elf(elf_begin(fd, ELF_C_READ, nullptr));

@@ -78,6 +78,7 @@ ExportSummary export_capture(RecordSource& source, ExportFormat format, const Ex
   exporter->finish(out.text());
   out.flush(true);
   summary.bytes = out.bytes();
+  summary.notes = exporter->notes();
   return summary;
 }
 

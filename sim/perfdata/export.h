@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sim/base/units.h"
 #include "sim/perfdata/record_source.h"
@@ -41,6 +42,7 @@ struct ExportSummary {
   u64 samples = 0;
   u64 branches = 0;
   u64 bytes = 0;
+  std::vector<std::string> notes = {};  ///< what the export could not do
 };
 
 using ExportSink = std::function<void(std::string_view)>;

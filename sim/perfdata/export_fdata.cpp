@@ -88,6 +88,8 @@ class FdataExporter final : public Exporter {
     }
   }
 
+  [[nodiscard]] std::vector<std::string> notes() const override { return maps_.notes(); }
+
  private:
   static constexpr std::string_view kUnknown = "0 [unknown] 0";
 

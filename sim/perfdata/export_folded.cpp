@@ -56,6 +56,8 @@ class FoldedExporter final : public Exporter {
       fmt::format_to(std::back_inserter(text), "{} {}\n", line, count);
   }
 
+  [[nodiscard]] std::vector<std::string> notes() const override { return maps_.notes(); }
+
  private:
   void append_frame(u32 pid, u64 ip) {
     const FilePlace place = maps_.find(pid, ip);

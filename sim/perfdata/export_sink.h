@@ -36,6 +36,8 @@ class Exporter {
   virtual void record(const Record& record, std::string& text) = 0;
   /// Appends what follows the last record. Throws Error when the capture had nothing that the format holds.
   virtual void finish(std::string& text) = 0;
+  /// What it could not do, for the user.
+  [[nodiscard]] virtual std::vector<std::string> notes() const { return {}; }
 
  protected:
   Exporter() = default;

@@ -1,17 +1,15 @@
 #include "sim/perfdata/export_symbols.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <tuple>
 #include <unordered_map>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <gelf.h>
 #include <unistd.h>
 
 #include "sim/base/error.h"
+#include "sim/base/regular_file.h"
 
 namespace lastbranch::perfdata {
 namespace {
@@ -30,8 +28,7 @@ struct Symbol {
 /// The ELF file of a descriptor, both given back.
 class OpenElf {
  public:
-  explicit OpenElf(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (fd_ < 0) throw Error("{}: cannot be opened: {}", path, std::strerror(errno));
+  explicit OpenElf(const std::string& path) : fd_(open_regular_file(path)) {
     elf_version(EV_CURRENT);
     elf_ = elf_begin(fd_, ELF_C_READ_MMAP, nullptr);
     if (elf_ != nullptr && elf_kind(elf_) == ELF_K_ELF && gelf_getclass(elf_) == ELFCLASS64) return;
@@ -93,28 +90,48 @@ const CaptureMaps::Range* CaptureMaps::find_in(const Ranges& ranges, u64 address
   return nullptr;
 }
 
+CaptureMaps::Ranges& CaptureMaps::own(u32 pid) {
+  std::shared_ptr<Ranges>& ranges = processes_[pid];
+  if (ranges && ranges.use_count() > 1 && ranges->size() > kCopiedMax - copied_) {
+    ++lost_copies_;
+    ranges.reset();
+  }
+  if (!ranges) {
+    ranges = std::make_shared<Ranges>();
+  } else if (ranges.use_count() > 1) {
+    copied_ += ranges->size();
+    ranges = std::make_shared<Ranges>(*ranges);
+  }
+  return *ranges;
+}
+
 void CaptureMaps::follow(const Record& record) {
   if (const auto* map = std::get_if<MmapRecord>(&record.body)) {
-    const auto known = std::ranges::find(files_, map->filename);
-    const auto file = static_cast<u32>(known - files_.begin());
-    if (known == files_.end()) files_.push_back(map->filename);
-    const Range range{map->addr, map->len, map->pgoff, file};
-    (map->pid == kKernelPid ? kernel_ : processes_[map->pid]).push_back(range);
+    const auto [number, is_new] = numbers_.try_emplace(map->filename, static_cast<u32>(files_.size()));
+    if (is_new) files_.push_back(map->filename);
+    const Range range{map->addr, map->len, map->pgoff, number->second};
+    (map->pid == kKernelPid ? kernel_ : own(map->pid)).push_back(range);
     all_.push_back(range);
   } else if (const auto* comm = std::get_if<CommRecord>(&record.body); comm != nullptr && comm->exec) {
     processes_.erase(comm->pid);
   } else if (const auto* task = std::get_if<TaskRecord>(&record.body); task != nullptr && !task->exit) {
     const auto parent = processes_.find(task->parent_pid);
     if (task->pid != task->parent_pid && parent != processes_.end()) {
-      const Ranges copy = parent->second;
-      processes_[task->pid] = copy;
+      const auto shared = parent->second;
+      processes_[task->pid] = shared;
     }
   }
 }
 
+std::vector<std::string> CaptureMaps::notes() const {
+  if (lost_copies_ == 0) return {};
+  return {fmt::format("{} processes lost the mappings of their parents, of which there are too many",
+                      lost_copies_)};
+}
+
 FilePlace CaptureMaps::find(u32 pid, u64 address) const {
   const auto process = processes_.find(pid);
-  const Range* range = find_in(process != processes_.end() ? process->second : all_, address);
+  const Range* range = find_in(process != processes_.end() ? *process->second : all_, address);
   if (range == nullptr) range = find_in(kernel_, address);
   if (range == nullptr) return {FilePlace::kNoFile, address};
   return {range->file, address - range->address + range->offset};

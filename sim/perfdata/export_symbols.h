@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "sim/base/units.h"
@@ -35,6 +36,11 @@ class CaptureMaps {
 
   /// The names of files that were mapped, each once.
   [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
+  /// Mappings that are copied in all, for processes that share theirs since a fork and then change them.
+  static constexpr std::size_t kCopiedMax = 2'000'000;
+  /// Processes that changed what they shared past kCopiedMax and were left with the change alone.
+  [[nodiscard]] u64 lost_copies() const { return lost_copies_; }
+  [[nodiscard]] std::vector<std::string> notes() const;
 
  private:
   struct Range {
@@ -46,11 +52,16 @@ class CaptureMaps {
   using Ranges = std::vector<Range>;  // later ones hide earlier ones
 
   [[nodiscard]] static const Range* find_in(const Ranges& ranges, u64 address);
+  /// Those of a process alone, to be changed.
+  [[nodiscard]] Ranges& own(u32 pid);
 
-  std::map<u32, Ranges> processes_;
+  std::map<u32, std::shared_ptr<Ranges>> processes_;  // a child shares its parent's
+  std::size_t copied_ = 0;
+  u64 lost_copies_ = 0;
   Ranges kernel_;
   Ranges all_;
   std::vector<std::string> files_;
+  std::unordered_map<std::string, u32> numbers_;  // of files_
 };
 
 /// The functions of one file.

@@ -6,9 +6,12 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <boost/json.hpp>
 
+#include "sim/base/error.h"
+#include "sim/perfdata/build_id.h"
 #include "sim/perfdata/export_symbols.h"
 #include "sim/perfdata/reader.h"
 #include "sim/perfdata/text_reader.h"
@@ -423,7 +426,7 @@ TEST_F(ExportProgram, profgen_takes_the_text) {
 }
 
 TEST_F(ExportProgram, symbols_of_files_that_are_none) {
-  EXPECT_NE(error_of([] { const FileSymbols symbols("/no/such/file"); }).find("cannot be opened"),
+  EXPECT_NE(error_of([] { const FileSymbols symbols("/no/such/file"); }).find("cannot open"),
             std::string::npos);
   const std::string file = scratch_.file("text");
   write_file(file, std::as_bytes(std::span(std::string_view("no ELF file"))));
@@ -437,6 +440,53 @@ TEST_F(ExportProgram, symbols_of_files_that_are_none) {
   EXPECT_EQ(hit->offset, 6u);
   EXPECT_EQ(symbols.at_address(f_)->unique_name, "f/1");
   EXPECT_FALSE(symbols.at_address(0).has_value());
+}
+
+TEST(ExportSymbols, children_share_the_mappings_of_their_parents) {
+  CaptureMaps maps;
+  constexpr u32 kMaps = 5000, kForks = 6000;
+  const auto map = [&](u32 pid, u64 address, const std::string& name) {
+    MmapRecord record;
+    record.pid = record.tid = pid;
+    record.addr = address;
+    record.len = 0x1000;
+    record.filename = name;
+    maps.follow({.header = {}, .body = record});
+  };
+  const auto fork = [&](u32 pid) {
+    TaskRecord record;
+    record.pid = record.tid = pid;
+    record.parent_pid = record.parent_tid = 1;
+    maps.follow({.header = {}, .body = record});
+  };
+  const auto file_at = [&](u32 pid, u64 address) {
+    const FilePlace place = maps.find(pid, address);
+    return place.file == FilePlace::kNoFile ? "" : maps.files()[place.file];
+  };
+  for (u32 i = 0; i < kMaps; ++i) map(1, 0x10000 + 0x1000ull * i, "a");
+  for (u32 i = 0; i < kForks; ++i) fork(10 + i);
+  map(10, 0x10000, "b");
+  map(1, 0x10000, "c");
+  EXPECT_EQ(file_at(10, 0x10000), "b");
+  EXPECT_EQ(file_at(10, 0x11000), "a");
+  EXPECT_EQ(file_at(11, 0x10000), "a");
+  EXPECT_EQ(file_at(1, 0x10000), "c");
+  EXPECT_EQ(maps.notes(), Texts{});
+  // Each child changes what it shares: copies up to the limit.
+  for (u32 i = 1; i < 500; ++i) map(10 + i, 0x10000, "d");
+  EXPECT_EQ(maps.lost_copies(), 501 - CaptureMaps::kCopiedMax / kMaps);
+  EXPECT_EQ(file_at(509, 0x10000), "d");
+  EXPECT_EQ(maps.notes().size(), 1u);
+}
+
+TEST(ExportSymbols, files_that_are_none_are_not_waited_for) {
+  const ScratchDir scratch;
+  const std::string fifo = scratch.file("fifo");
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(read_build_id(fifo), std::nullopt);
+  EXPECT_THROW(FileSymbols{fifo}, Error);
+  SymbolCache cache("");
+  EXPECT_EQ(cache.of(fifo), nullptr);
 }
 
 }  // namespace
