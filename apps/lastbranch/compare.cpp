@@ -18,6 +18,7 @@
 #include "apps/lastbranch/symbolizer.h"
 #include "apps/lastbranch/table.h"
 #include "sim/base/error.h"
+#include "sim/replay/report_text.h"
 #include "sim/replay/stat_file.h"
 
 namespace lastbranch::cli {
@@ -134,11 +135,11 @@ json::array json_of(const Both<u64>& both) {
 }
 
 json::object json_of(const replay::NamedPlace& place) {
-  return {{"file", place.file}, {"offset", fmt::format("{:#x}", place.offset)}};
+  return {{"file", replay::printable(place.file)}, {"offset", fmt::format("{:#x}", place.offset)}};
 }
 
 json::object json_of(const replay::Side& side) {
-  return {{"path", side.path},
+  return {{"path", replay::printable(side.path)},
           {"samples", side.samples},
           {"branches", side.branches},
           {"edges", side.edges},
@@ -147,7 +148,8 @@ json::object json_of(const replay::Side& side) {
 
 /// Version 1 of the schema; docs/compare.md tells its members.
 std::string comparison_json(const Comparison& c) {
-  json::array edges, branches;
+  json::array edges, branches, notes;
+  for (const std::string& note : c.notes) notes.emplace_back(replay::printable(note));
   for (const replay::EdgeRow& row : c.edges) {
     edges.push_back(json::object{{"from", json_of(row.from)},
                                  {"to", json_of(row.to)},
@@ -168,7 +170,7 @@ std::string comparison_json(const Comparison& c) {
                             {"overlap", json_of(std::optional(c.overlap))},
                             {"edges", std::move(edges)},
                             {"branches", std::move(branches)},
-                            {"notes", json::array(c.notes.begin(), c.notes.end())}};
+                            {"notes", std::move(notes)}};
   return json::serialize(object) + "\n";
 }
 
@@ -193,13 +195,13 @@ int compare_command(const std::vector<std::string>& words) {
   if (counts[0]) {
     const StatComparison comparison =
         compare_stats(replay::read_stat_file(paths[0]), replay::read_stat_file(paths[1]), part(arguments));
-    out->write(stat_comparison_text(comparison));
+    out->write(replay::printable(stat_comparison_text(comparison)));
     as_json = stat_comparison_json(comparison);
   } else {
     const u64 rows = arguments.has("rows") ? arguments.number("rows", 1) : kDefaultRows;
     const Comparison comparison =
         replay::compare_files(paths[0], paths[1], {.keep_going = arguments.has("keep-going")});
-    out->write(comparison_text(comparison, rows));
+    out->write(replay::printable(comparison_text(comparison, rows)));
     as_json = comparison_json(comparison);
   }
   out->finish();

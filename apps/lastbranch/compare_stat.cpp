@@ -13,6 +13,7 @@
 #include "apps/lastbranch/machine_options.h"
 #include "apps/lastbranch/table.h"
 #include "sim/base/error.h"
+#include "sim/replay/report_text.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -67,7 +68,7 @@ std::string event_text(const StatPair& pair) {
 
 json::value json_of(const std::optional<StatCount>& count) {
   if (!count) return nullptr;
-  return json::object{{"event", count->event},
+  return json::object{{"event", replay::printable(count->event)},
                       {"value", count->value ? json::value(*count->value) : json::value(nullptr)},
                       {"variance_percent", count->variance_percent},
                       {"running_percent", count->running_percent}};
@@ -118,9 +119,10 @@ std::string stat_comparison_json(const StatComparison& comparison) {
                                 {"ratio", pair.ratio ? json::value(*pair.ratio) : json::value(nullptr)},
                                 {"ratio_reach", pair.ratio_reach}});
   }
-  const json::object object{{"schema", "lastbranch-compare-stat-1"},
-                            {"paths", json::array{comparison.path_a, comparison.path_b}},
-                            {"rows", std::move(rows)}};
+  const json::object object{
+      {"schema", "lastbranch-compare-stat-1"},
+      {"paths", json::array{replay::printable(comparison.path_a), replay::printable(comparison.path_b)}},
+      {"rows", std::move(rows)}};
   return json::serialize(object) + "\n";
 }
 

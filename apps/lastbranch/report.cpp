@@ -14,6 +14,7 @@
 #include "apps/lastbranch/symbolizer.h"
 #include "sim/base/error.h"
 #include "sim/perfdata/build_id.h"
+#include "sim/replay/report_text.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -63,8 +64,8 @@ class Summary {
     out.write("  share  missed  branch -> target\n");
     for (const Edge& e : std::span(edges).first(std::min<std::size_t>(edges.size(), rows))) {
       out.write(fmt::format("{:6.2f}% {:6.2f}%  {} -> {}\n", percent(e.count, total),
-                            percent(e.mispredicted, e.count), symbolizer_.describe(e.from),
-                            symbolizer_.describe(e.to)));
+                            percent(e.mispredicted, e.count), replay::printable(symbolizer_.describe(e.from)),
+                            replay::printable(symbolizer_.describe(e.to))));
     }
   }
 

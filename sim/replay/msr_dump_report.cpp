@@ -38,8 +38,10 @@ std::string dump_report_json(const DumpReport& report) {
   }
   boost::json::array findings;
   for (const DumpFinding& f : report.findings) {
-    findings.push_back(boost::json::object{
-        {"check", name_of(f.check)}, {"line", f.line}, {"where", printable(f.where)}, {"words", printable(f.words)}});
+    findings.push_back(boost::json::object{{"check", name_of(f.check)},
+                                           {"line", f.line},
+                                           {"where", printable(f.where)},
+                                           {"words", printable(f.words)}});
   }
   boost::json::array notes;
   for (const std::string& note : report.notes) notes.push_back(boost::json::string(printable(note)));

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Longer inputs make a fuzzer slow, not better.
-constexpr std::size_t kFront = 24'000;
+constexpr std::size_t kFront = 16'384;
 
 void record(const WriterConfig& config, std::size_t samples) {
   std::mt19937_64 random(samples);
