@@ -131,3 +131,14 @@ def test_bad_input_is_refused_by_name(tmp_path: Path, captures: dict[str, Path])
         result = lastbranch(*words)
         assert result.returncode == 2, words
         assert said in result.stderr.decode()
+
+
+def test_names_of_any_bytes_come_out_printable(tmp_path: Path) -> None:
+    capture = tmp_path / "capture.txt"
+    capture.write_bytes(
+        b"PERF_RECORD_MMAP2 7/7: [0x401000(0x1000) @ 0x1000 08:01 5 6]: r-xp /x/\x1b\xffn\n"
+        b" prog 7/7 1.000001: cycles: 401000 0x401000/0x401010/P/-/-/1\n"
+    )
+    assert compared(tmp_path, capture, capture)["edges"][0]["from"]["file"] == "/x/\\x1b\\xffn"
+    for words in (("compare", capture, capture), ("report", "-i", capture)):
+        assert "(\\x1b\\xffn)" in lastbranch(*words).stdout.decode()
