@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <utility>
-#include <variant>
+#include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -14,6 +16,7 @@
 #include "apps/lastbranch/symbolizer.h"
 #include "sim/base/error.h"
 #include "sim/perfdata/build_id.h"
+#include "sim/replay/edge_profile.h"
 #include "sim/replay/report_text.h"
 
 namespace lastbranch::cli {
@@ -23,73 +26,64 @@ namespace po = boost::program_options;
 
 constexpr u64 kDefaultRows = 20;
 
-struct Edge {
-  u64 from, to, count, mispredicted;
-};
+double percent(u64 part, u64 whole) {
+  return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
 
-/// What the whole file adds up to.
-class Summary {
+/// Places in words.
+class Places {
  public:
-  void add(const perfdata::Record& record) {
-    if (const auto* mapping = std::get_if<perfdata::MmapRecord>(&record.body)) {
-      symbolizer_.add({.address = mapping->addr,
-                       .length = mapping->len,
-                       .pgoff = mapping->pgoff,
-                       .file = mapping->filename,
-                       .replaced = is_replaced(*mapping)});
-    } else if (const auto* sample = std::get_if<perfdata::SampleRecord>(&record.body)) {
-      samples_ += sample->repeat;
-      for (const perfdata::BranchEntry& b : sample->branches) {
-        Count& count = counts_[{b.from, b.to}];
-        count.taken += sample->repeat;
-        if (perfdata::BranchFlags::unpack(b.flags).mispredicted) count.mispredicted += sample->repeat;
-      }
-    } else if (const auto* edge = std::get_if<perfdata::EdgeRecord>(&record.body)) {
-      Count& count = counts_[{edge->from, edge->to}];
-      count.taken += edge->count;
-      count.mispredicted += edge->mispredicted;
-    }
-  }
-
-  void print(Output& out, u64 rows) {
-    std::vector<Edge> edges;
-    u64 total = 0;
-    for (const auto& [addresses, count] : counts_) {
-      edges.push_back({addresses.first, addresses.second, count.taken, count.mispredicted});
-      total += count.taken;
-    }
-    std::ranges::stable_sort(edges, std::ranges::greater{}, &Edge::count);
-    out.write(fmt::format("{} branches in {} samples, {} different\n", total, samples_, edges.size()));
-    if (edges.empty()) return;
-    out.write("  share  missed  branch -> target\n");
-    for (const Edge& e : std::span(edges).first(std::min<std::size_t>(edges.size(), rows))) {
-      out.write(fmt::format("{:6.2f}% {:6.2f}%  {} -> {}\n", percent(e.count, total),
-                            percent(e.mispredicted, e.count), replay::printable(symbolizer_.describe(e.from)),
-                            replay::printable(symbolizer_.describe(e.to))));
-    }
+  std::string describe(const replay::Place& place) {
+    if (place.file == nullptr) return "[unknown]";
+    const std::string text = is_replaced(*place.file)
+                                 ? fmt::format("{:#x} ({})", place.offset, place.file->base_name())
+                                 : symbolizer_.describe(place.file->name, place.offset);
+    return replay::printable(text);
   }
 
  private:
-  struct Count {
-    u64 taken = 0, mispredicted = 0;
-  };
-  static double percent(u64 part, u64 whole) {
-    return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
-  }
-
   /// This host's file of that name is another build.
-  bool is_replaced(const perfdata::MmapRecord& mapping) {
-    if (!mapping.build_id) return false;
-    const auto [at, is_new] = build_ids_.try_emplace(mapping.filename);
-    if (is_new) at->second = perfdata::read_build_id(mapping.filename);
-    return at->second && *at->second != *mapping.build_id;
+  bool is_replaced(const replay::MappedFile& file) {
+    if (!file.build_id) return false;
+    const auto [at, is_new] = build_ids_.try_emplace(file.name);
+    if (is_new) at->second = perfdata::read_build_id(file.name);
+    return at->second && *at->second != *file.build_id;
   }
 
-  u64 samples_ = 0;
   std::map<std::string, std::optional<perfdata::BuildId>> build_ids_;  // of files of this host
-  std::map<std::pair<u64, u64>, Count> counts_;
   Symbolizer symbolizer_;
 };
+
+struct Row {
+  replay::Place from, to;
+  u64 taken, mispredicted;
+};
+
+std::vector<Row> sorted_rows(const replay::EdgeProfile& profile) {
+  std::vector<Row> rows;
+  for (const auto& [key, edge] : profile.edges()) {
+    rows.push_back({key.first, key.second, replay::total(edge.taken), replay::total(edge.mispredicted)});
+  }
+  const auto number = [](const replay::Place& p) { return p.file == nullptr ? ~u32{0} : p.file->number; };
+  std::ranges::sort(rows, {}, [&](const Row& r) {
+    return std::tuple(~r.taken, number(r.from), r.from.offset, number(r.to), r.to.offset);
+  });
+  return rows;
+}
+
+void print(const replay::EdgeProfile& profile, Output& out, u64 most) {
+  const std::vector<Row> rows = sorted_rows(profile);
+  const u64 total = replay::total(profile.taken());
+  out.write(fmt::format("{} branches in {} samples, {} different\n", total,
+                        profile.samples() + profile.samples_without(), rows.size()));
+  if (rows.empty()) return;
+  out.write("  share  missed  branch -> target\n");
+  Places places;
+  for (const Row& r : std::span(rows).first(std::min<std::size_t>(rows.size(), most))) {
+    out.write(fmt::format("{:6.2f}% {:6.2f}%  {} -> {}\n", percent(r.taken, total),
+                          percent(r.mispredicted, r.taken), places.describe(r.from), places.describe(r.to)));
+  }
+}
 
 Syntax report_syntax() {
   Syntax syntax{.command = "report",
@@ -109,9 +103,8 @@ int report_command(const std::vector<std::string>& arguments) {
   const u64 rows = command.arguments().has("rows") ? command.arguments().number("rows", 1) : kDefaultRows;
   const auto source = command.open_capture();
   const auto out = command.open_output();
-  Summary summary;
-  while (const perfdata::Record* record = source->next()) summary.add(*record);
-  summary.print(*out, rows);
+  const replay::EdgeProfile profile(*source);
+  print(profile, *out, rows);
   out->finish();
   return tell_of(*source);
 }

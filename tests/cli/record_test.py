@@ -245,3 +245,20 @@ def test_more_sampling_events_than_counters_are_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "fit on the counters" in words(done)
     assert not list(tmp_path.iterdir())
+
+
+def test_report_keeps_processes_apart(tmp_path: Path) -> None:
+    """Two processes, one address: each has its own file there."""
+    capture = tmp_path / "capture.txt"
+    lines = "".join(
+        f"PERF_RECORD_MMAP2 {pid}/{pid}: [0x401000(0x1000) @ 0x{pid}000 08:01 5 6]: r-xp /x/{name}\n"
+        for pid, name in ((7, "first"), (8, "second"))
+    )
+    for pid in (7, 8, 8):
+        lines += f" prog {pid}/{pid} 1.000001: cycles: 401000 0x401000/0x401010/P/-/-/1\n"
+    capture.write_text(lines)
+    done = lastbranch("report", "-i", capture)
+    assert done.stdout.decode().splitlines()[2:] == [
+        " 66.67%   0.00%  0x8000 (second) -> 0x8010 (second)",
+        " 33.33%   0.00%  0x7000 (first) -> 0x7010 (first)",
+    ]
