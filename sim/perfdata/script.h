@@ -1,9 +1,9 @@
 #pragma once
 /// Prints samples as `perf script` of perf 6.1 does, to the byte: columns, widths, blanks at the ends of
-/// lines. Call chains stand on lines of their own before the branch stack, in place of the IP; their addresses
-/// are those of the process, where perf prints offsets in files. Not printed: symbols, DSOs, source lines; the
-/// branch's `spec` field, which perf 6.2 added, unless it is asked for. Source: the output of perf 6.1; the
-/// tests compare with it.
+/// lines. Call chains stand on lines of their own before the branch stack, in place of the IP; their
+/// addresses are those of the process, where perf prints offsets in files. Not printed: symbols, DSOs, source
+/// lines; the branch's `spec` field, which perf 6.2 added, unless it is asked for. Source: the output of
+/// perf 6.1; the tests compare with it.
 #include <functional>
 #include <string>
 #include <string_view>
