@@ -1,19 +1,11 @@
 #include "apps/lastbranch/symbolizer.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
 #include "sim/base/error.h"
 #include "sim/load/file_reader.h"
 
 namespace lastbranch::cli {
-
-const CodeRange* Symbolizer::range_of(u64 address) const {
-  const auto holds = [&](const CodeRange& r) { return address - r.address < r.length; };
-  const auto newest = std::find_if(ranges_.rbegin(), ranges_.rend(), holds);
-  return newest == ranges_.rend() ? nullptr : &*newest;
-}
 
 const Symbolizer::File& Symbolizer::file(const std::string& path) {
   const auto [at, is_new] = files_.try_emplace(path);
@@ -27,14 +19,6 @@ const Symbolizer::File& Symbolizer::file(const std::string& path) {
     }
   }
   return at->second;
-}
-
-std::string Symbolizer::describe(u64 address) {
-  const CodeRange* range = range_of(address);
-  if (range == nullptr) return "[unknown]";
-  const u64 offset = address - range->address + range->pgoff;
-  if (!range->replaced) return describe(range->file, offset);
-  return fmt::format("{:#x} ({})", offset, range->file.substr(range->file.rfind('/') + 1));
 }
 
 std::string Symbolizer::describe(const std::string& path, u64 offset) {
