@@ -1,8 +1,14 @@
 // fuzz_seeds FOLDER [CAPTURES]: what the fuzzers start from. FOLDER/perfdata gets small recordings in every
 // form, and the front of every perf.data among the shared captures; FOLDER/text the fronts of their texts.
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
+#include <vector>
+
+#include <unistd.h>
 
 #include "sim/base/error.h"
 #include "sim/perfdata/writer.h"
@@ -88,13 +94,18 @@ void make_recordings(const fs::path& folder) {
   config = example_config(folder / "compressed", 1);
   config.compress = 3;
   record(config, 40);
-  // The writer takes a pipe only; mkfifo would need a thread.
-  const std::string command = "cat > " + (folder / "pipe").string();
-  std::FILE* const pipe = popen(command.c_str(), "w");
+  // The writer takes a pipe only; what it writes here fits in one.
+  std::array<int, 2> ends{};
+  if (pipe(ends.data()) != 0) throw Error("pipe: {}", std::strerror(errno));
   config = example_config("pipe", 2);
-  config.stream_fd = fileno(pipe);
+  config.stream_fd = ends[1];
   record(config, 6);
-  pclose(pipe);
+  close(ends[1]);
+  std::vector<std::byte> piped(65536);
+  const ssize_t size = read(ends[0], piped.data(), piped.size());
+  close(ends[0]);
+  piped.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+  write_file(folder / "pipe", piped);
   write_file(folder / "pipe-swapped", byte_swapped(read_file(folder / "pipe")));
   write_odd_records(folder / "odd");
 }
