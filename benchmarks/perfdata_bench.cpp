@@ -63,7 +63,7 @@ void BM_read(benchmark::State& state) {
     const auto source = open_source(recording.path());
     read_all(*source);
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * recording.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(recording.size()));
 }
 BENCHMARK(BM_read)->Args({32, 0})->Args({8, 0})->Args({0, 0})->Args({32, 3})->Unit(benchmark::kMillisecond);
 
@@ -74,7 +74,7 @@ void BM_read_in_time_order(benchmark::State& state) {
     const auto source = in_time_order(open_source(recording.path()));
     read_all(*source);
   }
-  state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * recording.size()));
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(recording.size()));
 }
 BENCHMARK(BM_read_in_time_order)->Arg(32)->Unit(benchmark::kMillisecond);
 
