@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/utf8.h"
 #include "sim/perfdata/export_sink.h"
 #include "sim/perfdata/script.h"
 #include "sim/perfdata/text_entry.h"
@@ -16,27 +17,6 @@ constexpr int kVersion = 1;
 
 constexpr std::array<std::string_view, 5> kKinds = {"perf.data", "perf.data pipe", "perf script",
                                                     "aggregated", "pre-aggregated"};
-
-/// Bytes of the UTF-8 sequence at the start of `text`; 0: it is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t size = lead < 0x80                   ? 1
-                           : lead >= 0xc2 && lead < 0xe0 ? 2
-                           : lead >= 0xe0 && lead < 0xf0 ? 3
-                                                         : 4;
-  if (size == 1) return 1;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
-  }
-  const auto second = static_cast<unsigned char>(text[1]);
-  // Longer forms than needed, surrogates, and what lies past U+10FFFF.
-  if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-      (lead == 0xf4 && second > 0x8f)) {
-    return 0;
-  }
-  return size;
-}
 
 /// In quotes; what is not UTF-8 becomes U+FFFD.
 void put_string(std::string_view value, std::string& text) {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/utf8.h"
+
 namespace lastbranch::replay {
 namespace {
 
@@ -86,24 +88,6 @@ std::string examples_text(const Report& r) {
                         name_of(e.cause), e.sample, e.entry, e.from, e.to, indented(e.words, "      "));
   }
   return text;
-}
-
-/// Bytes of the UTF-8 character that `text` begins with; 0: it begins with none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t n) { return static_cast<unsigned char>(text[n]); };
-  if (byte(0) < 0x80) return 1;
-  const std::size_t length = byte(0) >= 0xc2 && byte(0) < 0xe0   ? 2
-                             : byte(0) >= 0xe0 && byte(0) < 0xf0 ? 3
-                             : byte(0) >= 0xf0 && byte(0) < 0xf5 ? 4
-                                                                 : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t n = 1; n < length; ++n) {
-    if ((byte(n) & 0xc0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and what lies beyond the last character.
-  if ((byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xed && byte(1) >= 0xa0)) return 0;
-  if ((byte(0) == 0xf0 && byte(1) < 0x90) || (byte(0) == 0xf4 && byte(1) >= 0x90)) return 0;
-  return length;
 }
 
 }  // namespace
