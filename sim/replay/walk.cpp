@@ -92,7 +92,6 @@ PieceWalker& Walk::walker(u32 code) {
 
 std::optional<std::string> Walk::walk(std::span<const WalkEntry> entries) {
   lbr_.clear();
-  WalkSink sink{lbr_};
   for (std::size_t k = 0; k < entries.size();) {
     const WalkEntry& first = entries[k];
     if (!first.walked) {
@@ -100,7 +99,7 @@ std::optional<std::string> Walk::walk(std::span<const WalkEntry> entries) {
       const bool from_kernel = first.at.kind == SpotKind::kKernel;
       lbr_.push({.from = first.from,
                  .to = first.to,
-                 .time = ++sink.time,
+                 .time = ++sink_.time,
                  .kind = from_kernel ? BranchKind::kIret
                          : to_kernel ? BranchKind::kInterrupt
                                      : BranchKind::kIndJmp,
@@ -117,8 +116,8 @@ std::optional<std::string> Walk::walk(std::span<const WalkEntry> entries) {
       ++k;
     } while (k < entries.size() && entries[k].walked && entries[k].continues &&
              entries[k].at.code == first.at.code && entries[k].at.bias == first.at.bias);
-    sink.bias = first.at.bias;
-    if (const auto lost = walker(first.at.code).run(start, oracle_, sink); lost)
+    sink_.bias = first.at.bias;
+    if (const auto lost = walker(first.at.code).run(start, oracle_, sink_); lost)
       return fmt::format("the walk does not come past {}", codes_.code(first.at.code).describe(*lost));
   }
   return compare(entries);

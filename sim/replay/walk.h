@@ -75,6 +75,7 @@ class Walk {
   const CodeMap& codes_;
   LbrParams params_;
   lbr::Lbr lbr_;
+  WalkSink sink_{lbr_};  ///< its time goes on from sample to sample, as the records want it
   std::map<u32, std::unique_ptr<PieceWalker>> walkers_;
   std::vector<Oracle> oracle_;
 };
