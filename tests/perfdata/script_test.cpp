@@ -71,11 +71,13 @@ TEST_F(ScriptFile, prints_pid_tid_and_cpu) {
 }
 
 TEST(Script, names_an_unknown_field_and_the_known_ones) {
-  EXPECT_EQ(error_of([] { const ScriptFields fields("ip,brstakc"); }),
-            "fields 'ip,brstakc': expected names among comm,pid,tid,cpu,time,period,event,ip,brstack,spec, found "
-            "'brstakc'");
-  EXPECT_EQ(error_of([] { const ScriptFields fields(","); }),
-            "fields ',': expected names among comm,pid,tid,cpu,time,period,event,ip,brstack,spec, found none");
+  EXPECT_EQ(
+      error_of([] { const ScriptFields fields("ip,brstakc"); }),
+      "fields 'ip,brstakc': expected names among comm,pid,tid,cpu,time,period,event,ip,brstack,spec, found "
+      "'brstakc'");
+  EXPECT_EQ(
+      error_of([] { const ScriptFields fields(","); }),
+      "fields ',': expected names among comm,pid,tid,cpu,time,period,event,ip,brstack,spec, found none");
 }
 
 TEST(Script, refuses_a_field_that_the_samples_lack) {
