@@ -3,6 +3,8 @@
 #include <deque>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "sim/replay/code_map.h"
 #include "sim/replay/flow_judge.h"
 
@@ -83,6 +85,9 @@ void ControlFlow::finish() {
   s.judge.finish();
   s.codes.check();
   for (std::string& note : s.codes.notes()) s.report.notes.push_back(std::move(note));
+  if (const u64 forks = s.codes.maps().forks_without_maps(); forks != 0) {
+    s.report.notes.push_back(fmt::format("{} forks without their parents' maps, which are too many", forks));
+  }
 }
 
 std::optional<bool> ControlFlow::duplicated(const perfdata::SampleRecord& sample) const {
