@@ -46,10 +46,7 @@ FileCommand::FileCommand(const Syntax& syntax, const std::vector<std::string>& a
 }
 
 std::unique_ptr<perfdata::RecordSource> FileCommand::open_capture() const {
-  using perfdata::SourceKind;
-  auto source = perfdata::open_source(input(), {.keep_going = arguments_.has("keep-going")});
-  const bool text = source->kind() != SourceKind::kPerfData && source->kind() != SourceKind::kPerfDataPipe;
-  return text ? std::move(source) : perfdata::in_time_order(std::move(source));
+  return perfdata::open_capture(input(), {.keep_going = arguments_.has("keep-going")});
 }
 
 int tell_of(const perfdata::RecordSource& source) {

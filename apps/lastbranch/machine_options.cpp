@@ -75,8 +75,7 @@ void add_part_options(po::options_description& options) {
        "change a field of the microarchitecture; see 'list params'; may be repeated");
 }
 
-void add_machine_options(po::options_description& options) {
-  add_part_options(options);
+void add_process_options(po::options_description& options) {
   options.add_options()                                                                              //
       ("max-instructions", one("N"), "stop after that many instructions")                            //
       ("root", one("DIR"), "folder that is / for the program")                                       //
@@ -84,6 +83,11 @@ void add_machine_options(po::options_description& options) {
       ("seed", one("N"), "of the random bytes that the program gets (default: 1)")                   //
       ("env", several("NAME=VALUE"), "set an environment variable of the program; may be repeated")  //
       ("clear-env", "start the program without lastbranch's own environment");
+}
+
+void add_machine_options(po::options_description& options) {
+  add_part_options(options);
+  add_process_options(options);
   add_help_option(options);
 }
 
@@ -94,13 +98,18 @@ cpu::Uarch part(const Arguments& arguments) {
 }
 
 MachineConfig machine_config(std::string_view command, const Arguments& arguments) {
-  if (arguments.words().empty()) {
+  return machine_config(command, arguments, arguments.words());
+}
+
+MachineConfig machine_config(std::string_view command, const Arguments& arguments,
+                             const std::vector<std::string>& program) {
+  if (program.empty()) {
     throw Error("{}: expected a program to run, found none; see 'lastbranch {} --help'", command, command);
   }
   MachineConfig config;
   config.uarch = arguments.text_or("uarch", cpu::kDefaultUarch);
   config.overrides = overrides(arguments);
-  config.process.arguments = arguments.words();
+  config.process.arguments = program;
   config.process.environment = environment(arguments);
   config.process.root = arguments.text_or("root", "");
   config.process.read_only = arguments.has("read-only");

@@ -16,13 +16,19 @@ inline constexpr std::string_view kProgramUsage = "[options] [--] program [argum
 
 /// --uarch, --lbr-depth, --set alone: which part.
 void add_part_options(boost::program_options::options_description& options);
+/// What the program gets and how far it runs: --max-instructions, --root, --read-only, --seed, --env,
+/// --clear-env.
+void add_process_options(boost::program_options::options_description& options);
 /// All of them, and --help.
 void add_machine_options(boost::program_options::options_description& options);
 
 /// The part with its overrides. Throws Error.
 [[nodiscard]] cpu::Uarch part(const Arguments& arguments);
-/// The machine to build. Throws Error when no program is named.
+/// The machine to build, for the program that the words of `arguments` name or for `program`. Throws Error
+/// when none is named.
 [[nodiscard]] MachineConfig machine_config(std::string_view command, const Arguments& arguments);
+[[nodiscard]] MachineConfig machine_config(std::string_view command, const Arguments& arguments,
+                                           const std::vector<std::string>& program);
 /// --max-instructions.
 [[nodiscard]] u64 instruction_limit(const Arguments& arguments);
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "sim/base/error.h"
-#include "sim/perfdata/record_source.h"
+#include "sim/perfdata/time_order.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -44,7 +44,7 @@ RecordFormat::~RecordFormat() {
 }
 
 perfdata::ExportSummary RecordFormat::write() {
-  const auto source = perfdata::open_source(data_path());
+  const auto source = perfdata::open_capture(data_path());
   const auto summary =
       perfdata::export_capture(*source, format_, {}, [&](std::string_view text) { output_->write(text); });
   output_->finish();

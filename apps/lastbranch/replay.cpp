@@ -2,6 +2,7 @@
 #include "sim/replay/replay.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -23,6 +24,9 @@ namespace {
 
 namespace po = boost::program_options;
 
+/// What decides about the run of PROG.
+constexpr std::array kOfTheRun = {"max-instructions", "root", "read-only", "seed", "env", "clear-env"};
+
 /// Beyond ExitStatus: the capture was read, but.
 constexpr int kDisagrees = 1;
 constexpr int kForeign = 3;
@@ -35,18 +39,18 @@ Syntax replay_syntax() {
                     "the simulated ones, against the code that ran, and against a simulated run of it."};
   const auto text = [] { return po::value<std::string>(); };
   const auto texts = [] { return po::value<std::vector<std::string>>()->composing(); };
-  syntax.options.add_options()                                                                              //
-      ("binary", texts()->value_name("ELF"), "a file that the capture ran; may be repeated")                //
-      ("cfg", texts()->value_name("FILE.csv"), "a table of its control flow; may be repeated")              //
-      ("object", text()->value_name("NAME"), "the mapped file that the tables are of")                      //
-      ("uarch,u", text()->value_name("NAME"), "replay on this part, whatever the capture says")             //
-      ("depth", text()->value_name("N"), "drive into N records; the newest entries are expected")           //
-      ("filter,j", text()->value_name("LIST"), "drive through this filter, as perf record -j has it")       //
-      ("json", text()->value_name("FILE"), "also write the report as JSON")                                 //
-      ("html", text()->value_name("FILE"), "also write the report as one HTML page")                        //
-      ("output,o", text()->value_name("FILE"), "file to write (default: standard output)")                  //
-      ("max-instructions", text()->value_name("N"), "stop the simulated run of PROG after N instructions")  //
+  syntax.options.add_options()                                                                         //
+      ("binary", texts()->value_name("ELF"), "a file that the capture ran; may be repeated")           //
+      ("cfg", texts()->value_name("FILE.csv"), "a table of its control flow; may be repeated")         //
+      ("object", text()->value_name("NAME"), "the mapped file that the tables are of")                 //
+      ("uarch,u", text()->value_name("NAME"), "replay on this part, whatever the capture says")        //
+      ("depth", text()->value_name("N"), "drive into N records; the newest entries are expected")      //
+      ("filter,j", text()->value_name("LIST"), "drive through this filter, as perf record -j has it")  //
+      ("json", text()->value_name("FILE"), "also write the report as JSON")                            //
+      ("html", text()->value_name("FILE"), "also write the report as one HTML page")                   //
+      ("output,o", text()->value_name("FILE"), "file to write (default: standard output)")             //
       ("keep-going", "of a damaged file, replay what comes before the damage");
+  add_process_options(syntax.options);
   add_help_option(syntax.options);
   return syntax;
 }
@@ -84,8 +88,7 @@ int replay_dump(const Arguments& arguments, const std::vector<std::string>& prog
     throw Error("replay: -- {}: expected a capture, found a dump of registers in {}", program[0],
                 arguments.words()[0]);
   }
-  for (const char* option :
-       {"binary", "cfg", "object", "depth", "filter", "html", "max-instructions", "keep-going"}) {
+  for (const char* option : {"binary", "cfg", "object", "depth", "filter", "html", "keep-going"}) {
     if (arguments.has(option)) {
       throw Error("replay: --{}: expected a capture, found a dump of registers in {}", option,
                   arguments.words()[0]);
@@ -102,7 +105,7 @@ int replay_dump(const Arguments& arguments, const std::vector<std::string>& prog
 
 /// The program of the capture, simulated on the capture's processor.
 void execute(const std::vector<std::string>& program, const Arguments& arguments, replay::Report& report) {
-  ReplayRunOptions options{.machine = machine_config("replay", Arguments({}, program)),
+  ReplayRunOptions options{.machine = machine_config("replay", arguments, program),
                            .max_instructions = instruction_limit(arguments),
                            .keep_going = arguments.has("keep-going")};
   options.machine.uarch = report.processor;
@@ -123,6 +126,11 @@ int replay_command(const std::vector<std::string>& words) {
   }
   if (dashes != words.end() && program.empty()) {
     throw Error("replay: expected a program after '--', found none");
+  }
+  for (const char* option : kOfTheRun) {
+    if (program.empty() && arguments.has(option)) {
+      throw Error("replay: --{}: expected a program to run after '--', found none", option);
+    }
   }
   // A pipe must not be looked into: it can be read only once.
   const std::string& capture = arguments.words()[0];

@@ -182,6 +182,7 @@ std::string CaptureWindows::words(const Group& group, const std::function<bool(u
 }
 
 void CaptureWindows::judge(const std::function<bool(u32, u32)>& follows, replay::Report& report) const {
+  bool other_order = false;
   for (const auto& [windows, group] : groups_) {
     const bool found =
         index_.found(windows.first) || (windows.second != kNone && index_.found(windows.second));
@@ -190,6 +191,7 @@ void CaptureWindows::judge(const std::function<bool(u32, u32)>& follows, replay:
       continue;
     }
     const bool known = run_has_files_of(group);
+    other_order = other_order || known;
     const std::string text =
         known ? words(group, follows) : "the window has code of a file that is not run, or of another build";
     report.disagree({.check = Check::kWindow,
@@ -199,6 +201,11 @@ void CaptureWindows::judge(const std::function<bool(u32, u32)>& follows, replay:
                      .to = group.to,
                      .words = text},
                     group.samples);
+  }
+  if (other_order) {
+    report.notes.emplace_back(
+        "windows that are not in the run: it must have the arguments, environment, input and files of the "
+        "recording, as the length of an environment variable alone changes a program's loops");
   }
 }
 

@@ -13,6 +13,7 @@
 #include "sim/machine/branch_stream.h"
 #include "sim/machine/capture_windows.h"
 #include "sim/perfdata/build_id.h"
+#include "sim/perfdata/time_order.h"
 #include "sim/replay/elf_code.h"
 #include "sim/replay/processor.h"
 #include "sim/user/layout.h"
@@ -211,7 +212,7 @@ std::string how(const RunOutcome& outcome) {
 }  // namespace
 
 RunOutcome replay_run(const std::string& capture, const ReplayRunOptions& options, replay::Report& report) {
-  const auto source = perfdata::open_source(capture, {.keep_going = options.keep_going});
+  const auto source = perfdata::open_capture(capture, {.keep_going = options.keep_going});
   const bool twice = replay::may_duplicate_top(cpu::uarch(options.machine.uarch));
   CaptureWindows windows(*source, twice, report);
 
@@ -222,12 +223,12 @@ RunOutcome replay_run(const std::string& capture, const ReplayRunOptions& option
   const RunOutcome outcome = stream.run(options.max_instructions);
   machine.process().memory().observe_executable({});
 
-  const std::unordered_set<u64> pairs = run.pairs();
-  windows.judge([&](u32 a, u32 b) { return pairs.contains(Run::pair_key(a, b)); }, report);
   report.notes.push_back(fmt::format("the program {} after {} instructions and {} taken branches",
                                      how(outcome), machine.instructions(), run.branches()));
   if (stream.gaps() != 0)
     report.notes.push_back(fmt::format("the run's branches have {} gaps", stream.gaps()));
+  const std::unordered_set<u64> pairs = run.pairs();
+  windows.judge([&](u32 a, u32 b) { return pairs.contains(Run::pair_key(a, b)); }, report);
   if (windows.every_kind()) {
     replay::compare_taken_ratios(
         windows.flow(), run.flow(), [&](u32 file) { return run.code(file); }, windows.ratio_options(),

@@ -147,4 +147,10 @@ std::unique_ptr<RecordSource> in_time_order(std::unique_ptr<RecordSource> source
   return std::make_unique<TimeOrder>(std::move(source));
 }
 
+std::unique_ptr<RecordSource> open_capture(const std::string& path, const OpenOptions& options) {
+  auto source = open_source(path, options);
+  const bool text = source->kind() != SourceKind::kPerfData && source->kind() != SourceKind::kPerfDataPipe;
+  return text ? std::move(source) : in_time_order(std::move(source));
+}
+
 }  // namespace lastbranch::perfdata

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/error.h"
+#include "sim/perfdata/time_order.h"
 
 namespace lastbranch::replay {
 namespace {
@@ -223,8 +224,8 @@ Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
 }
 
 Comparison compare_files(const std::string& a, const std::string& b, const perfdata::OpenOptions& options) {
-  const Both<std::unique_ptr<perfdata::RecordSource>> sources = {perfdata::open_source(a, options),
-                                                                 perfdata::open_source(b, options)};
+  const Both<std::unique_ptr<perfdata::RecordSource>> sources = {perfdata::open_capture(a, options),
+                                                                 perfdata::open_capture(b, options)};
   const EdgeProfile profile_a(*sources[0]), profile_b(*sources[1]);
   Comparison comparison = compare(profile_a, profile_b);
   for (const auto& source : sources) {

@@ -12,7 +12,7 @@
 
 #include "sim/base/error.h"
 #include "sim/perfdata/branch_filter.h"
-#include "sim/perfdata/record_source.h"
+#include "sim/perfdata/time_order.h"
 #include "sim/replay/control_flow.h"
 #include "sim/replay/processor.h"
 #include "sim/replay/ring.h"
@@ -37,7 +37,7 @@ struct LookAhead {
 LookAhead look_ahead(const std::string& capture, const ReplayOptions& options) {
   LookAhead seen;
   const bool once = readable_once(capture);
-  auto source = perfdata::open_source(capture, {.keep_going = !once || options.keep_going});
+  auto source = perfdata::open_capture(capture, {.keep_going = !once || options.keep_going});
   while (const Record* record = source->next()) {
     if (once) seen.records.push_back(*record);
     const auto* sample = std::get_if<SampleRecord>(&record->body);
@@ -164,7 +164,7 @@ Report replay(const std::string& capture, const ReplayOptions& options) {
   LookAhead seen = look_ahead(capture, options);
   const std::unique_ptr<RecordSource> source =
       seen.source ? std::move(seen.source)
-                  : perfdata::open_source(capture, {.keep_going = options.keep_going});
+                  : perfdata::open_capture(capture, {.keep_going = options.keep_going});
   const ProcessorChoice choice = choose_processor(options.uarch, seen.features, seen.shape);
   report.chosen_by = choice.chosen_by;
   if (choice.part == nullptr) {

@@ -85,6 +85,29 @@ def test_other_makers_have_a_status_of_their_own(captures: Path, tmp_path: Path)
     assert report["foreign"] and "AuthenticAMD" in report["verdict"]
 
 
+LENGTHS_OF_VARIABLES = """
+extern char** environ;
+int main(void) {
+  volatile int n = 0;
+  for (char** e = environ; *e != 0; ++e)
+    for (char* c = *e; *c != 0; ++c) ++n;
+  return n == 0;
+}
+"""
+
+
+def test_the_run_must_have_the_environment_of_the_recording(tmp_path: Path) -> None:
+    program = compile_c(LENGTHS_OF_VARIABLES, tmp_path / "program", ("-O1", "-static"))
+    data = tmp_path / "p.data"
+    recorded = ("--clear-env", "--env", "NAME=short", "--seed", "7")
+    done = lastbranch("record", "-b", "-c", "5", "-o", data, *recorded, "--", program)
+    assert done.returncode == 0, words(done)
+    assert report_of(data, *recorded, "--", program, folder=tmp_path)["agrees"]
+    other = report_of(data, "--clear-env", "--env", "NAME=longer", "--", program, folder=tmp_path, status=1)
+    assert not other["agrees"]
+    assert any("environment" in note for note in other["notes"])
+
+
 def test_edited_text_is_called_so(captures: Path, tmp_path: Path) -> None:
     report = report_of(captures / "perfscript" / "invalid-range.perfscript", folder=tmp_path)
     assert report["edited"]
@@ -147,6 +170,8 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
         (["replay", bad, "--json", "/nonexistent/x"], ["/nonexistent/x"]),
         (["replay", bad, "--"], ["program", "'--'"]),
         (["replay", "-", "--", "/bin/true"], ["-- /bin/true", "read twice"]),
+        (["replay", bad, "--clear-env"], ["--clear-env", "program", "'--'"]),
+        (["replay", bad, "--seed", "2"], ["--seed", "program", "'--'"]),
     ):
         done = lastbranch(*arguments)
         assert done.returncode == 2, arguments

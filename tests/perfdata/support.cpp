@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "sim/perfdata/script.h"
+#include "sim/perfdata/time_order.h"
 
 namespace lastbranch::perfdata::test {
 
@@ -134,9 +135,9 @@ u64 count_samples(const std::string& path) {
 }
 
 std::string script_text(const std::string& path, std::string_view fields) {
-  Reader reader(path);
+  const auto source = open_capture(path);
   std::string text;
-  print_script(reader, ScriptFields(fields), [&](std::string_view piece) { text += piece; });
+  print_script(*source, ScriptFields(fields), [&](std::string_view piece) { text += piece; });
   return text;
 }
 

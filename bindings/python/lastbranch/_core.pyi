@@ -28,6 +28,9 @@ def replay(
     keep_going: bool,
     command: list[bytes],
     environment: list[bytes],
+    root: bytes,
+    read_only: bool,
+    seed: int,
     max_instructions: int | None,
 ) -> str: ...
 

@@ -89,6 +89,9 @@ def replay(
     keep_going: bool = False,
     command: Command | None = None,
     env: Mapping[str, str] | None = None,
+    root: StrPath | None = None,
+    read_only: bool = False,
+    seed: int = 1,
     max_instructions: int | None = None,
 ) -> Report:
     """Holds the last-branch records of a capture against the models, as ``lastbranch replay`` does.
@@ -102,7 +105,9 @@ def replay(
     keep_going: of a damaged file, replay what comes before the damage.
     command: the program and its arguments, to be run as well, in the simulator: every window must be a piece
         of what it does. Its input and output are this process's own.
-    env: the program's environment; None: this process's. max_instructions: where to stop the program.
+    env: the program's environment; None: this process's. root, read_only, seed: as `Machine` has them. All
+        must be those of the recording: the length of an environment variable alone changes loops.
+    max_instructions: where to stop the program.
 
     Raises `Error`: an option or a file that is bad.
     """
@@ -119,6 +124,9 @@ def replay(
         keep_going=keep_going,
         command=[] if command is None else program_arguments(command),
         environment=environment_entries(os.environ if env is None else env),
+        root=b"" if root is None else os.fsencode(root),
+        read_only=read_only,
+        seed=seed,
         max_instructions=max_instructions,
     )
     values = json.loads(text)
