@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/base_name.h"
 #include "sim/base/error.h"
 #include "sim/load/file_reader.h"
 
@@ -22,7 +23,7 @@ const Symbolizer::File& Symbolizer::file(const std::string& path) {
 }
 
 std::string Symbolizer::describe(const std::string& path, u64 offset) {
-  const std::string name = path.substr(path.rfind('/') + 1);
+  const std::string_view name = base_name(path);
   const File& known = file(path);
   for (const load::Segment& s : known.segments) {
     if (offset - s.offset >= s.file_bytes) continue;

@@ -5,6 +5,7 @@
 
 #include "models/lbr/lbr_select.h"
 #include "sim/base/error.h"
+#include "sim/base/kernel_half.h"
 
 namespace lastbranch {
 namespace {
@@ -61,7 +62,7 @@ void BranchStream::look() {
   std::size_t kept = 0;
   for (std::size_t age = n; age-- != 0;) {
     const lbr::Entry& e = newest_[age];
-    if (e.from >> 63 == 0 && e.to >> 63 == 0) ordered_[kept++] = e;
+    if (!in_kernel(e.from) && !in_kernel(e.to)) ordered_[kept++] = e;
   }
   sink_({ordered_.data(), kept}, gap);
 }

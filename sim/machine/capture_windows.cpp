@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/kernel_half.h"
+
 namespace lastbranch {
 namespace {
 
@@ -21,8 +23,8 @@ bool by_branches(const perfdata::Attr& attr) {
          (attr.type == kRaw && (attr.config & 0xff) == kBranchesRetired);
 }
 
-bool in_kernel(const perfdata::BranchEntry& e) {
-  return replay::AddressSpace::is_kernel(e.from) || replay::AddressSpace::is_kernel(e.to);
+bool touches_kernel(const perfdata::BranchEntry& e) {
+  return in_kernel(e.from) || in_kernel(e.to);
 }
 
 }  // namespace
@@ -109,7 +111,7 @@ bool CaptureWindows::gather(const perfdata::SampleRecord& sample) {
   for (std::size_t k = branches.size(); k-- != 0;) {
     const perfdata::BranchEntry& e = branches[k];
     if (e.from == 0 && e.to == 0) continue;
-    if (in_kernel(e)) {
+    if (touches_kernel(e)) {
       arrived.reset();
       continue;
     }

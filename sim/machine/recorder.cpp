@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sim/base/error.h"
+#include "sim/base/kernel_half.h"
 #include "sim/user/layout.h"
 
 namespace lastbranch {
@@ -15,11 +16,6 @@ namespace {
 
 using perfdata::BranchEntry;
 using perfdata::BranchFlags;
-
-/// Kernel addresses are the upper half.
-bool in_kernel(u64 address) {
-  return static_cast<i64>(address) < 0;
-}
 
 /// Addresses in a callchain, as the kernel's own limit (kernel.perf_event_max_stack).
 constexpr u16 kCallchainMax = 127;

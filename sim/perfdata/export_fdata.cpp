@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/base_name.h"
 #include "sim/base/error.h"
 #include "sim/perfdata/export_sink.h"
 #include "sim/perfdata/export_symbols.h"
@@ -102,11 +103,11 @@ class FdataExporter final : public Exporter {
   /// The file of the profile; kNoFile: addresses are the program's own, as in pre-aggregated text.
   [[nodiscard]] u32 choose_file() const {
     if (!binary_.empty()) {
-      const auto base = [](std::string_view path) { return path.substr(path.rfind('/') + 1); };
       const auto& files = maps_.files();
       auto found = std::ranges::find(files, binary_);
       if (found == files.end()) {
-        found = std::ranges::find_if(files, [&](const std::string& f) { return base(f) == base(binary_); });
+        found = std::ranges::find_if(
+            files, [&](const std::string& f) { return base_name(f) == base_name(binary_); });
       }
       if (found != files.end()) return static_cast<u32>(found - files.begin());
       if (files.empty()) return FilePlace::kNoFile;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/base_name.h"
 #include "sim/base/error.h"
 #include "sim/perfdata/export_sink.h"
 #include "sim/perfdata/export_symbols.h"
@@ -69,7 +70,7 @@ class FoldedExporter final : public Exporter {
     const FileSymbols* symbols = symbols_.of(file);
     const auto hit = symbols != nullptr ? symbols->at_offset(place.offset) : std::nullopt;
     if (!hit) {
-      const std::string_view name = std::string_view(file).substr(file.rfind('/') + 1);
+      const std::string_view name = base_name(file);
       const bool marked = name.starts_with('[');
       fmt::format_to(std::back_inserter(line_), "{}{}{}", marked ? "" : "[", name, marked ? "" : "]");
       return;

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "sim/base/kernel_half.h"
 #include "sim/perfdata/records.h"
 #include "sim/perfdata/text_entry.h"
 #include "sim/perfdata/text_lines.h"
@@ -29,9 +30,9 @@ enum class TextRecord : u8 {
 [[nodiscard]] BranchEntry parse_dump_entry(std::string_view file, const TextLine& line, const char* at,
                                            EntryCounts& counts);
 
-/// The privilege that an address tells: Linux on x86-64 keeps the upper half for the kernel.
+/// The privilege that an address tells.
 [[nodiscard]] constexpr u16 misc_of_address(u64 address) {
-  return static_cast<u16>((address >> 63) != 0 ? CpuMode::kKernel : CpuMode::kUser);
+  return static_cast<u16>(in_kernel(address) ? CpuMode::kKernel : CpuMode::kUser);
 }
 
 }  // namespace lastbranch::perfdata

@@ -5,6 +5,9 @@
 #include <string_view>
 #include <utility>
 
+#include "sim/base/base_name.h"
+#include "sim/base/kernel_half.h"
+
 namespace lastbranch::replay {
 namespace {
 
@@ -32,9 +35,7 @@ Mapping piece(Mapping mapping, u64 start, u64 end) {
 }  // namespace
 
 std::string_view MappedFile::base_name() const {
-  const std::string_view all = name;
-  const auto slash = all.rfind('/');
-  return slash == std::string_view::npos ? all : all.substr(slash + 1);
+  return lastbranch::base_name(name);
 }
 
 void AddressSpace::Process::cover(const Mapping& mapping, u64 until) {
@@ -168,7 +169,7 @@ const MappedFile& AddressSpace::file(const perfdata::MmapRecord& map, bool kerne
 void AddressSpace::map(const perfdata::Record& record, const perfdata::MmapRecord& map) {
   const u64 end = map.addr + map.len;
   if (map.len == 0 || end < map.addr) return;
-  const bool kernel = map.pid == kKernelPid || is_kernel(map.addr);
+  const bool kernel = map.pid == kKernelPid || in_kernel(map.addr);
   const bool old = record.header.type == static_cast<u32>(perfdata::RecordType::kMmap);
   const bool executable =
       kernel || (old || map.prot == 0 ? (record.header.misc & perfdata::kMiscMmapData) == 0
@@ -220,7 +221,7 @@ void AddressSpace::record(const perfdata::Record& record) {
 }
 
 const Mapping* AddressSpace::find(u32 pid, u64 address, u64 time) const {
-  if (is_kernel(address)) pid = kKernelPid;
+  if (in_kernel(address)) pid = kKernelPid;
   if (pid != 0) {
     const auto it = processes_.find(pid);
     return it == processes_.end() ? nullptr : it->second.find(address, time);

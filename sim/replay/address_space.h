@@ -74,8 +74,6 @@ class AddressSpace {
   [[nodiscard]] bool empty() const { return empty_; }
   /// Children that were left without their parent's mappings, past kSharedMax.
   [[nodiscard]] u64 forks_without_maps() const { return forks_without_maps_; }
-  /// Addresses from the middle of the range of 64 bits are the kernel's.
-  [[nodiscard]] static constexpr bool is_kernel(u64 address) { return address >> 63 != 0; }
 
  private:
   static constexpr u64 kNoEnd = ~u64{0};

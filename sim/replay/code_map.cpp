@@ -4,22 +4,14 @@
 #include <string_view>
 #include <utility>
 
+#include "sim/base/base_name.h"
 #include "sim/base/error.h"
+#include "sim/base/kernel_half.h"
 
 namespace lastbranch::replay {
 namespace {
 
 constexpr unsigned kAddressBits = 57;  // with five levels of page tables
-
-std::string_view last_part(std::string_view path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
-bool has_address_form(u64 address) {
-  const i64 high = static_cast<i64>(address) >> (kAddressBits - 1);
-  return high == 0 || high == -1;
-}
 
 }  // namespace
 
@@ -45,7 +37,7 @@ CodeMap::CodeMap(const std::vector<std::string>& binaries, const std::vector<std
     bool same = false;
     for (const perfdata::BuildIdEntry& entry : features_->build_ids) {
       same = same || entry.build_id == *own;
-      if (last_part(entry.filename) == last_part(elfs_[k]->path())) refused_[k] = entry.build_id.hex();
+      if (base_name(entry.filename) == base_name(elfs_[k]->path())) refused_[k] = entry.build_id.hex();
     }
     if (same) refused_[k].clear();
   }
@@ -69,7 +61,7 @@ const perfdata::BuildId* CodeMap::build_id(const MappedFile& file) const {
 
 bool CodeMap::named(const Code& code, const MappedFile& file) const {
   if (!object_.empty()) return object_ == file.name || object_ == file.base_name();
-  return code.path() == file.name || last_part(code.path()) == file.base_name();
+  return code.path() == file.name || base_name(code.path()) == file.base_name();
 }
 
 i64 CodeMap::match_elf(const MappedFile& file) {
@@ -127,8 +119,8 @@ Spot CodeMap::by_link_address(u64 address) const {
 }
 
 Spot CodeMap::locate(u32 pid, u64 address, u64 time) {
-  if (!has_address_form(address)) return {SpotKind::kNowhere, 0, address, 0};
-  if (AddressSpace::is_kernel(address)) return {SpotKind::kKernel, 0, address, 0};
+  if (!is_canonical(address, kAddressBits)) return {SpotKind::kNowhere, 0, address, 0};
+  if (in_kernel(address)) return {SpotKind::kKernel, 0, address, 0};
   if (maps_.empty()) return by_link_address(address);
   const Mapping* mapping = maps_.find(pid, address, time);
   if (mapping == nullptr) return {SpotKind::kUnmapped, 0, address, 0};

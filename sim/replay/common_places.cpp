@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "sim/base/kernel_half.h"
+
 namespace lastbranch::replay {
 
 std::optional<CommonPlace> CommonPlaces::in_capture(u32 pid, u64 address, u64 time) {
-  if (AddressSpace::is_kernel(address)) return std::nullopt;
+  if (in_kernel(address)) return std::nullopt;
   if (capture_.empty()) return CommonPlace{CommonPlace::kNoMaps, address};
   const Mapping* mapping = capture_.find(pid, address, time);
   if (mapping == nullptr) return std::nullopt;

@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/base/base_name.h"
 #include "sim/base/error.h"
 #include "sim/perfdata/time_order.h"
 
@@ -193,8 +194,7 @@ std::vector<std::string> notes(const Both<const EdgeProfile*>& profiles) {
 }  // namespace
 
 std::string NamedPlace::words() const {
-  return file.empty() ? fmt::format("{:#x}", offset)
-                      : fmt::format("{}+{:#x}", std::string_view(file).substr(file.rfind('/') + 1), offset);
+  return file.empty() ? fmt::format("{:#x}", offset) : fmt::format("{}+{:#x}", base_name(file), offset);
 }
 
 Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/base/kernel_half.h"
+
 namespace lastbranch::replay {
 namespace {
 
@@ -33,7 +35,7 @@ StackKind FlowJudge::stack_kind(const perfdata::SampleRecord& sample, bool exact
   StackKind kind;
   bool kernel_seen = false;
   for (const perfdata::BranchEntry& e : sample.branches)
-    kernel_seen = kernel_seen || (AddressSpace::is_kernel(e.from) && AddressSpace::is_kernel(e.to));
+    kernel_seen = kernel_seen || (in_kernel(e.from) && in_kernel(e.to));
   kind.user_only = !kernel_seen;
   kind.precise = exact_ip;
   if (options_.events == nullptr || sample.event >= options_.events->size()) return kind;
@@ -397,7 +399,7 @@ void FlowJudge::finish() {
 
 bool FlowJudge::mapped(const perfdata::SampleRecord& sample) const {
   const auto known = [&](u64 address) {
-    return address == 0 || AddressSpace::is_kernel(address) ||
+    return address == 0 || in_kernel(address) ||
            codes_.maps().find(sample.pid, address, sample.time) != nullptr;
   };
   return std::ranges::all_of(sample.branches, [&](const auto& e) { return known(e.from) && known(e.to); });

@@ -8,6 +8,7 @@
 
 #include "sim/base/assert.h"
 #include "sim/base/error.h"
+#include "sim/base/kernel_half.h"
 #include "sim/perfdata/format.h"
 #include "sim/replay/processor.h"
 #include "sim/replay/ring_entries.h"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "sim/base/error.h"
-#include "sim/base/field.h"
+#include "sim/base/kernel_half.h"
 #include "sim/perfdata/format.h"
 #include "sim/replay/ring.h"
 #include "sim/replay/ring_entries.h"
@@ -16,10 +16,6 @@ using perfdata::BranchFlags;
 
 /// A straight line of code is never that long.
 constexpr u64 kLongestLine = 1u << 20;
-
-bool canonical(u64 address, unsigned va_bits) {
-  return sign_extend(address, va_bits) == address;
-}
 
 }  // namespace
 
@@ -70,7 +66,7 @@ bool RingReplay::possible(const Taken& t) {
     constexpr unsigned kWidest = 57;
     if (e.from == 0) {
       wrong = "expected empty entries only as the oldest; found one before others";
-    } else if (!canonical(e.from, kWidest) || !canonical(e.to, kWidest)) {
+    } else if (!is_canonical(e.from, kWidest) || !is_canonical(e.to, kWidest)) {
       wrong = "expected canonical addresses; found one that no processor can run at";
     } else if (f.predicted && f.mispredicted) {
       wrong = "expected predicted or mispredicted; found both";
@@ -92,7 +88,7 @@ bool RingReplay::representable(const Taken& t, const RingDriver& driver) {
     const BranchFlags f = BranchFlags::unpack(e.flags);
     const unsigned va_bits = driver.params().va_bits;
     const char* what = nullptr;
-    if (!canonical(e.from, va_bits) || !canonical(e.to, va_bits)) {
+    if (!is_canonical(e.from, va_bits) || !is_canonical(e.to, va_bits)) {
       what = "address";
     } else if (driver.params().format == LbrFormat::kOffsets32 && ((e.from | e.to) >> 32) != 0) {
       what = "address";

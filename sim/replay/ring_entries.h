@@ -9,11 +9,6 @@
 
 namespace lastbranch::replay {
 
-/// Kernel addresses are the upper half.
-[[nodiscard]] constexpr bool in_kernel(u64 address) {
-  return static_cast<i64>(address) < 0;
-}
-
 /// The kind of branch that perf saved; nothing: it saved none, or one that several kinds have.
 [[nodiscard]] std::optional<BranchKind> kind_of_type(perfdata::BranchType type);
 

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "models/cpu/control.h"
+#include "sim/base/kernel_half.h"
 #include "sim/user/vdso.h"
 
 namespace lastbranch::user {
@@ -61,7 +62,7 @@ cpu::Translation AddressSpace::walk(u64 linear, Access access, bool /*user*/) {
   if (linear >= kUserEnd) {
     // Linux reports kernel addresses as present, so that a process learns nothing of the kernel's mappings.
     if (!is_canonical(linear)) return {.fault = general_protection()};
-    return {.fault = page_fault(linear, error_code(access, (linear >> 63) != 0))};
+    return {.fault = page_fault(linear, error_code(access, in_kernel(linear)))};
   }
   if (const Pte* entry = table_.find(linear); entry != nullptr && (*entry & right_for(access)) != 0) {
     return translated(*entry);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "sim/base/base_name.h"
 #include "sim/base/error.h"
 #include "sim/load/script.h"
 #include "sim/user/vdso.h"
@@ -158,7 +159,7 @@ void start_program(Kernel& k) {
   contents.minimum_signal_stack = kMinimumSignalStack;
   contents.uid = k.uid, contents.euid = k.euid, contents.gid = k.gid, contents.egid = k.egid;
   k.stack = build_stack(k.memory, k.program, contents, k.limits[RLIMIT_STACK].rlim_cur);
-  k.name = given.substr(given.rfind('/') + 1).substr(0, kNameBytes);
+  k.name = base_name(given).substr(0, kNameBytes);
 }
 
 }  // namespace lastbranch::user

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "sim/base/kernel_half.h"
+
 namespace lastbranch::python {
 
 Sampler::Sampler(Machine& machine, const std::vector<SampledEvent>& events, const BranchFilter& filter,
@@ -25,7 +27,7 @@ void Sampler::sample(u32 event, u64 period, u64 ip) {
   const std::size_t n = machine_.lbr().read(ring_);
   for (std::size_t k = 0; k < n; ++k) {
     const lbr::Entry& e = ring_.at(k);
-    const bool from_kernel = static_cast<i64>(e.from) < 0;
+    const bool from_kernel = in_kernel(e.from);
     if (!raw_lbr_ && !filter_.keeps(e.kind, from_kernel)) continue;
     samples_.branches.push_back(branch_row(machine_.lbr().params().format, e));
   }
