@@ -42,10 +42,18 @@ enum class FlowKind : u8 {
 /// Whether perf would save a branch of this kind as `type`.
 [[nodiscard]] bool fits(FlowKind kind, perfdata::BranchType type);
 
+/// What an instruction does to the top of the stack, which a return takes its target from.
+enum class StackTop : u8 {
+  kKept,     ///< nothing, or not known
+  kMoved,    ///< RSP changes
+  kWritten,  ///< the instruction itself puts something there: PUSH, a store to [RSP]
+};
+
 struct FlowInsn {
   u64 address = 0;  ///< link-time
   u8 length = 0;    ///< bytes, 1..15
   FlowKind kind = FlowKind::kOther;
+  StackTop stack_top = StackTop::kKept;
   u64 target = 0;  ///< link-time address, of direct branches
 
   [[nodiscard]] u64 end() const { return address + length; }
@@ -77,6 +85,11 @@ class Code {
   /// Whether what begins at link-time address `address` is the code that ends a signal handler: a return
   /// leads there without a call.
   [[nodiscard]] virtual bool is_signal_return(u64 address) const = 0;
+  /// Whether link-time address `address` is where frames return to that nobody called: a context's first
+  /// function into what ends the context.
+  [[nodiscard]] virtual bool ends_context(u64) const { return false; }
+  /// The first instruction of the function that holds link-time address `address`; nothing: not known.
+  [[nodiscard]] virtual std::optional<u64> function_at(u64) const { return std::nullopt; }
   /// The link-time address of offset `offset` of the file; nothing: no executable segment holds it.
   [[nodiscard]] virtual std::optional<u64> address_of(u64 offset) const = 0;
   /// Whether link-time address `address` lies in an executable segment.

@@ -43,6 +43,19 @@ FlowKind kind_of(const cpu::Decoded& d) {
   return indirect ? FlowKind::kIndirectJump : FlowKind::kJump;
 }
 
+StackTop stack_top_of(const cpu::Decoded& d) {
+  constexpr std::array kPushes = {cpu::form_id("PUSH (R64)"), cpu::form_id("PUSH (M64)"),
+                                  cpu::form_id("PUSH (I)")};
+  constexpr unsigned kRsp = 4;
+  constexpr u8 kQuad = 8;
+  if ((d.info.writes & cpu::regset::gpr(kRsp)) != 0)
+    return std::ranges::find(kPushes, d.info.form) != kPushes.end() ? StackTop::kWritten : StackTop::kMoved;
+  const bool top = (d.info.facts & cpu::fact::kStore) != 0 && d.shape.count != 0 &&
+                   d.shape.kind(0) == cpu::Kind::kMem && d.shape.op[0].size == kQuad && d.shape.base_only &&
+                   d.insn.base == kRsp * sizeof(u64) && d.insn.disp == 0;
+  return top ? StackTop::kWritten : StackTop::kKept;
+}
+
 }  // namespace
 
 struct ElfCode::Decoding {
@@ -94,6 +107,7 @@ Coverage ElfCode::at(u64 address, FlowInsn& out) const {
     coverage = Coverage::kInsn;
     insn.length = d.insn.length;
     insn.kind = kind_of(d);
+    insn.stack_top = stack_top_of(d);
     if (is_direct(insn.kind)) insn.target = static_cast<u64>(d.insn.imm);
   }
   known_.emplace(address, std::pair{coverage, insn});
@@ -118,6 +132,29 @@ bool ElfCode::is_signal_return(u64 address) const {
   const std::span<const u8> code = bytes(address, kLong.size());
   return std::ranges::equal(code, kLong) ||
          std::ranges::equal(code.first(std::min(code.size(), kShort.size())), kShort);
+}
+
+bool ElfCode::ends_context(u64 address) const {
+  // makecontext(3) lets the function return there; Go's goroutines begin as if the instruction before the
+  // place, a NOP, had called them.
+  const auto hit = symbols_.find(address);
+  return hit && ((hit->name == "__start_context" && hit->offset == 0) ||
+                 ((hit->name == "runtime.goexit" || hit->name == "runtime.goexit.abi0") && hit->offset == 1));
+}
+
+std::optional<u64> ElfCode::function_at(u64 address) const {
+  const auto& all = symbols_.symbols();
+  auto at = std::ranges::upper_bound(all, address, {}, &load::SymbolTable::Symbol::address);
+  constexpr int kMostLabels = 64;  // symbols without a size are passed over
+  for (int k = 0; k < kMostLabels && at != all.begin(); ++k) {
+    --at;
+    if (at->size == 0) continue;
+    if (address - at->address < at->size) return at->address;
+    break;
+  }
+  // The loader's first instruction has no symbol.
+  constexpr u64 kFirstLine = 256;
+  return address - image_.entry < kFirstLine ? std::optional(image_.entry) : std::nullopt;
 }
 
 std::optional<u64> ElfCode::address_of(u64 offset) const {

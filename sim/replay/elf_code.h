@@ -28,6 +28,10 @@ class ElfCode final : public Code {
   /// or the tail of an instruction may pass for one.
   [[nodiscard]] std::optional<bool> follows_call(u64 address) const override;
   [[nodiscard]] bool is_signal_return(u64 address) const override;
+  /// By the names that glibc and Go give such places.
+  [[nodiscard]] bool ends_context(u64 address) const override;
+  /// By the symbols that have a size, and the file's entry.
+  [[nodiscard]] std::optional<u64> function_at(u64 address) const override;
   [[nodiscard]] std::optional<u64> address_of(u64 offset) const override;
   [[nodiscard]] bool contains(u64 address) const override { return segment(address) != nullptr; }
   [[nodiscard]] std::string describe(u64 address) const override;

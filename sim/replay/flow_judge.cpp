@@ -17,13 +17,6 @@ constexpr u64 kKindBits = perfdata::kBranchAny | perfdata::kBranchAnyCall | perf
                           perfdata::kBranchCall;
 constexpr u64 kTransactionBits = perfdata::kBranchAbortTx | perfdata::kBranchInTx | perfdata::kBranchNoTx;
 
-/// Between two branches no program runs on for longer than this, in bytes.
-constexpr u64 kLongestLine = u64{16} << 20;
-
-bool is_text(perfdata::SourceKind kind) {
-  return kind != perfdata::SourceKind::kPerfData && kind != perfdata::SourceKind::kPerfDataPipe;
-}
-
 }  // namespace
 
 FlowJudge::FlowJudge(const FlowOptions& options, CodeMap& codes, Report& report)
@@ -208,10 +201,13 @@ void FlowJudge::judge_return(u32 k) {
   }
   const Code& code = codes_.code(e.target.code);
   const auto behind = code.follows_call(e.target.address);
-  if (behind && (*behind || code.is_signal_return(e.target.address))) {
+  const bool handled = code.is_signal_return(e.target.address);
+  if (const auto function = handled ? function_at(e.at) : std::nullopt) handlers_.found(*function);
+  if (behind && (*behind || handled || code.ends_context(e.target.address))) {
     hold(Check::kReturn);
     return;
   }
+  if (makes_target(k)) return;
   aside(Check::kReturn, behind ? Cause::kUnexplained : Cause::kUnknownMapping, k, words);
 }
 
@@ -253,7 +249,7 @@ void FlowJudge::judge_line(u32 newer) {
     } else if (line.end == LineEnd::kUnknown) {
       aside(kCheck, Cause::kUnknownMapping, newer, [&] { return line_words(line, o, n); });
     } else {
-      judge_broken(newer, line_words(line, o, n), meets_system_call(o.target));
+      judge_broken(newer, [&, line] { return line_words(line, o, n); });
     }
     return;
   }
@@ -263,39 +259,12 @@ void FlowJudge::judge_line(u32 newer) {
   } else if (o.target.kind == SpotKind::kKernel || n.at.kind == SpotKind::kKernel) {
     aside(kCheck, Cause::kKernel, newer, words);
   } else if (o.target.in_code() && n.at.in_code()) {
-    judge_broken(newer, "expected a straight line " + words(), meets_system_call(o.target));
-  } else if (is_text(options_.kind) && (n.from < o.to || n.from - o.to > kLongestLine)) {
-    judge_broken(newer, "expected a straight line " + words(), false);
+    judge_broken(newer, [&] { return "expected a straight line " + words(); });
+  } else if (is_text() && impossible(o, n)) {
+    judge_broken(newer, [&] { return "expected a straight line " + words(); });
   } else {
     aside(kCheck, Cause::kUnknownMapping, newer, words);
   }
-}
-
-/// Whether a system call comes before the next unconditional branch.
-bool FlowJudge::meets_system_call(const Spot& from) {
-  return lines_.follow(from.code, from.address, ~u64{0}).system;
-}
-
-/// There is no straight line from the older entry to `newer`: why?
-void FlowJudge::judge_broken(u32 newer, const std::string& words, bool system) {
-  Entry& n = entries_[newer];
-  const Entry& o = entries_[newer + 1];
-  const bool twice = newer == 0 && n.from == o.from && n.to == o.to;
-  const bool impossible = n.from < o.to || n.from - o.to > kLongestLine;
-  Cause cause = Cause::kUnexplained;
-  if (twice && now_.duplicated_top) {
-    cause = Cause::kDuplicatedTop;
-  } else if (!now_.kind.user_only) {
-    cause = Cause::kKernelSeam;
-  } else if (system) {
-    // The kernel came back elsewhere (a signal, its end), and perf has dropped the record of that.
-    cause = Cause::kIret;
-  } else if (impossible && is_text(options_.kind)) {
-    cause = Cause::kEdited;
-  }
-  if (cause == Cause::kDuplicatedTop) top_is_double_ = true;
-  n.way = cause == Cause::kUnexplained ? Way::kBroken : Way::kAside;
-  aside(Check::kStraightLine, cause, newer, [&] { return words; });
 }
 
 bool FlowJudge::reaches(const Spot& from, const Spot& to) {
@@ -360,6 +329,7 @@ void FlowJudge::sample(const perfdata::SampleRecord& sample, u64 number, bool du
     judge_target(k);
     judge_return(k);
   }
+  find_handlers();
   judge_address(sample);
   judge_walk();
   if (lines_.full()) {
@@ -389,6 +359,7 @@ void FlowJudge::range(const perfdata::RangeRecord& range, u64 number) {
 
 void FlowJudge::finish() {
   lines_.fold(outcomes);
+  handlers_.finish(report_);
   if (filtered_ != 0)
     report_.notes.push_back(fmt::format("{} samples have filtered branches: no straight lines", filtered_));
   if (addresses_ != 0) {

@@ -10,6 +10,7 @@
 #include "sim/replay/code_map.h"
 #include "sim/replay/control_flow.h"
 #include "sim/replay/lines.h"
+#include "sim/replay/signal_handlers.h"
 #include "sim/replay/walk.h"
 
 namespace lastbranch::replay {
@@ -51,6 +52,8 @@ class FlowJudge {
     FlowInsn insn{};        ///< at `from`, where there is one
     bool branch = false;    ///< FROM is a branch of given code
     Way way = Way::kAside;  ///< from the entry before (older) to here
+    /// Where the line before broke: the function that begins with the line that leads here.
+    std::optional<Site> entered{};
   };
   /// The sample that is being judged.
   struct Current {
@@ -71,14 +74,21 @@ class FlowJudge {
   void judge_target(u32 k);
   void judge_return(u32 k);
   void judge_line(u32 newer);
-  void judge_broken(u32 newer, const std::string& words, bool system);
+  void judge_broken(u32 newer, const std::function<std::string()>& words);
+  void find_handlers();
+  [[nodiscard]] static bool impossible(const Entry& older, const Entry& newer);
+  [[nodiscard]] bool is_text() const;
   void judge_address(const perfdata::SampleRecord& sample);
   void judge_walk();
 
   [[nodiscard]] static Cause cause_of(const Spot& spot);
   [[nodiscard]] bool allowed(FlowKind kind) const;
   [[nodiscard]] bool same_code(const Spot& a, const Spot& b) const;
-  [[nodiscard]] bool meets_system_call(const Spot& from);
+  [[nodiscard]] bool resumes_elsewhere(const Spot& from, const Entry& newer);
+  [[nodiscard]] std::optional<Site> function_at(const Spot& spot) const;
+  [[nodiscard]] std::optional<Site> function_entered(const Spot& at);
+  [[nodiscard]] bool makes_target(u32 k);
+  [[nodiscard]] bool function_makes_target(const Site& site, const std::optional<Site>& function) const;
   [[nodiscard]] bool reaches(const Spot& from, const Spot& to);
   void hold(Check check) { ++report_[check].held; }
   /// Counts; `words` is only called while examples are kept.
@@ -90,6 +100,8 @@ class FlowJudge {
   CodeMap& codes_;
   Report& report_;
   Lines lines_;
+  SignalHandlers handlers_;
+  std::unordered_map<Site, bool, SiteHash> makes_target_;  // of returns without the code before them
   std::optional<Walk> walk_;
   Current now_;
   std::vector<Entry> entries_;  // newest first, as in the sample

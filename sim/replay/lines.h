@@ -22,8 +22,9 @@ enum class LineEnd : u8 {
 
 struct Line {
   LineEnd end = LineEnd::kReached;
-  bool system = false;   ///< a system call or the like lies on it
-  u32 conditionals = 0;  ///< of them, and where they begin in the table's list
+  bool system = false;     ///< a system call or the like lies on it
+  bool makes_top = false;  ///< of what touches the top of the stack on it, the last puts something there
+  u32 conditionals = 0;    ///< of them, and where they begin in the table's list
   u64 first = 0;
   u64 at = 0;    ///< link-time address of the last instruction that was looked at
   u64 uses = 0;  ///< not yet folded
