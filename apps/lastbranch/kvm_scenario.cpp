@@ -70,8 +70,7 @@ constexpr GuestKey kGuestKeys[] = {
     {"dtes64", [](kvm::GuestCpuid& c, u64 v) { c.set_dtes64(v != 0); }, "CPUID's DTES64"},
     {"bus_lock", [](kvm::GuestCpuid& c, u64 v) { c.set_bus_lock_detect(v != 0); },
      "CPUID's bus-lock detection"},
-    {"rtm", [](kvm::GuestCpuid& c, u64 v) { c.leaf7_ebx = (c.leaf7_ebx & ~0x800u) | (v != 0 ? 0x800u : 0u); },
-     "CPUID's RTM"},
+    {"rtm", [](kvm::GuestCpuid& c, u64 v) { c.set_rtm(v != 0); }, "CPUID's RTM"},
     {"leaf_0a", [](kvm::GuestCpuid& c, u64 v) { c.has_leaf_0a = v != 0; }, "CPUID has leaf 0AH"},
     {"pmu", [](kvm::GuestCpuid& c, u64 v) { c.leaf0a_eax = (c.leaf0a_eax & ~0xffu) | (v & 0xff); },
      "PMU version", 255},
@@ -237,19 +236,6 @@ std::string describe(const KvmOperation& op, const kvm::PerfLbr& perf) {
   return "";
 }
 
-namespace {
-
-/// A CPU whose LBR_SELECT has the bits that the manual gives it.
-class SelectingCpu : public kvm::StoredMsrs {
- public:
-  bool write(u32 index, u64 value) override {
-    if (index == kvm::msr::kLbrSelect && (value & ~kvm::kLbrSelectBits) != 0) return false;
-    return StoredMsrs::write(index, value);
-  }
-};
-
-}  // namespace
-
 std::string KvmAfter::debugctl_words() const {
   return fmt::format("debugctl {:#x}", debugctl);
 }
@@ -268,15 +254,14 @@ std::string KvmAfter::words() const {
 KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::Kernel kernel) {
   kvm::HostState state = scenario.host;
   state.kernel = kernel;
-  kvm::Host host(state, scenario.params);
-  SelectingCpu cpu;
-  host.hardware = &cpu;
+  kvm::SelectingMsrs cpu;
+  kvm::Host host(state, scenario.params, &cpu);
   KvmAnswer answer;
   if (operation.kind == KvmOperation::kFeature) {
     kvm::MsrEntry entry{operation.index, 0};
     const int done = host.get_feature_msrs({&entry, 1});
     answer.outcome = done == 1 ? fmt::format("ok, {:#x}", entry.value) : "fails";
-    answer.rules = host.trace().words();
+    answer.rules = host.trace();
     return answer;
   }
   const kvm::GuestCpuid cpuid = guest_cpuid(scenario, host.supported_cpuid());
@@ -328,8 +313,8 @@ KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::
                   .perf_capabilities = after.perf_capabilities,
                   .lbr_records = after.lbr.nr,
                   .lbr_event = after.lbr_event,
-                  .log_lines = vcpu->last().log_lines,
-                  .warned = vcpu->last().warnings != 0};
+                  .log_lines = vcpu->last().did.log_lines,
+                  .warned = vcpu->last().did.warnings != 0};
   return answer;
 }
 

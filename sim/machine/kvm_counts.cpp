@@ -107,8 +107,8 @@ void KvmCounts::count(u16 code, std::size_t privilege, u64 n) {
   const unsigned cpl = std::exchange(vcpu_.state.cpl, privilege == 0 ? 0 : 3);
   vcpu_.count(static_cast<u8>(code), static_cast<u8>(code >> 8), n);
   vcpu_.state.cpl = cpl;
-  if (vcpu_.last().lvtpc == 0) return;
-  pmis_ += vcpu_.last().lvtpc;
+  if (vcpu_.last().did.lvtpc == 0) return;
+  pmis_ += vcpu_.last().did.lvtpc;
   pmi_rules_ = vcpu_.rules();
 }
 

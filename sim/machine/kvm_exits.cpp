@@ -98,7 +98,7 @@ bool KvmExits::handle(KvmExit& exit, KvmRun& run) {
     default:
       return vmx_instruction(exit, run);
   }
-  run.log_lines += exit.note.empty() ? vcpu_.last().log_lines : 0;
+  run.log_lines += exit.note.empty() ? vcpu_.last().did.log_lines : 0;
   finish(exit);
   return false;
 }
@@ -250,6 +250,7 @@ void KvmExits::skip() {
   const u64 blocking = cpu_.vmread(Field::kGuestBlocking);
   cpu_.vmwrite(Field::kGuestBlocking, blocking & ~u64{vmx_block::kSti | vmx_block::kMovSs});
   counts_.completed_instruction();
+  ++completed_;
 }
 
 void KvmExits::exception(Vector vector, bool has_error) {

@@ -29,6 +29,8 @@ class KvmExits {
   /// Something is pending that ends HLT.
   [[nodiscard]] bool wakes() const;
   void reset();
+  /// Instructions that KVM completed for the guest.
+  [[nodiscard]] u64 completed() const { return completed_; }
 
  private:
   void read_msr(KvmExit& exit);
@@ -53,6 +55,7 @@ class KvmExits {
   KvmApic& apic_;
   KvmCounts& counts_;
   std::function<void(std::string_view)> output_;
+  u64 completed_ = 0;
   u32 exception_ = 0;  ///< interruption information of what is to be injected next; 0: nothing
 };
 

@@ -35,8 +35,9 @@ u64 checked_memory(u64 bytes) {
 
 /// The vector of the host's timer.
 constexpr u8 kTimer = 0xec;
-/// Exits in a row without an instruction of the guest's between them: more than any guest causes by itself.
-constexpr u64 kMostIdleExits = u64{1} << 20;
+/// Faults and exits in a row that complete no instruction: more than the frames of nested handlers can be
+/// before the stack has a wrong address, unless it is a large one.
+constexpr u64 kMostStalls = u64{1} << 17;
 
 }  // namespace
 
@@ -53,7 +54,8 @@ struct KvmGuest::Parts {
   bool passed_through = false;  ///< as the bitmap has it
   std::string ended;            ///< why the guest cannot go on
   u64 instructions_at_load = 0;
-  u64 slice_end = 0;  ///< guest instructions, ever, at which the time slice ends
+  u64 slice_end = 0;              ///< guest instructions, ever, at which the time slice ends
+  u64 completed = 0, stalls = 0;  ///< instructions at the last look, and looks that found no new one
 
   Parts(kvm::Vcpu& v, KvmGuestConfig c)
       : config(std::move(c)),
@@ -78,7 +80,11 @@ struct KvmGuest::Parts {
     const Ledger& ledger = cpu.processor.ledger;
     return ledger.total(ev, Ctx::kGuestKernel) + ledger.total(ev, Ctx::kGuestUser);
   }
-  KvmRun run(u64 max_instructions);
+  /// Of retired() and those that KVM completed for the guest.
+  [[nodiscard]] bool stuck() const { return stalls >= kMostStalls; }
+  /// To be called after a fault or an exit.
+  void look_for_progress();
+  KvmRun run(u64 max_instructions, u64 max_exits);
   void prepare_entry(KvmRun& run, KvmExit& exit);
   void run_guest(u64 end);
   void after_exit(KvmExit& exit);
@@ -148,6 +154,7 @@ void KvmGuest::Parts::start(const board::LoadedImage& image) {
   loaded = true;
   ended.clear();
   instructions_at_load = retired();
+  stalls = 0;
   slice_end = config.slice == 0 ? kNoLimit : instructions_at_load + config.slice;
 }
 
@@ -156,7 +163,7 @@ void KvmGuest::Parts::prepare_entry(KvmRun& run, KvmExit& exit) {
   exits.inject();
   counts.program();
   vcpu.enter();
-  run.warnings += vcpu.last().warnings;
+  run.warnings += vcpu.last().did.warnings;
   exit.entry = vcpu.rules();
   exit.passed_through = vcpu.state.lbr_passthrough;
   perf.follow_event();
@@ -184,6 +191,11 @@ void KvmGuest::Parts::run_guest(u64 end) {
     horizon.within(end - now);
     counts.limit(horizon);
     if (cpu.run_guest(horizon)) return;
+    look_for_progress();
+    if (stuck()) {
+      cpu.interrupt_guest(cpu::Event::interrupt(kTimer));
+      return;
+    }
   }
 }
 
@@ -223,16 +235,22 @@ void KvmGuest::Parts::fail_entry(KvmRun& run) {
   run.why = fmt::format("the CPU refuses the VM entry, {} {}: {}", what, number, cpu.vmx.decided_by());
 }
 
-KvmRun KvmGuest::Parts::run(u64 max_instructions) {
+void KvmGuest::Parts::look_for_progress() {
+  const u64 now = retired() + exits.completed();
+  stalls = now == completed ? stalls + 1 : 0;
+  completed = now;
+}
+
+KvmRun KvmGuest::Parts::run(u64 max_instructions, u64 max_exits) {
   KvmRun run;
   const u64 begin = retired(), branches = retired(Ev::kBranches);
   const u64 end = max_instructions > kNoLimit - begin ? kNoLimit : begin + max_instructions;
-  u64 idle_exits = 0;
   for (bool over = false; !over;) {
-    const u64 at_entry = retired();
-    if (at_entry >= end) {
+    const bool instructions = retired() >= end;
+    if (instructions || run.exits_seen >= max_exits) {
       run.how = KvmRun::How::kBudget;
-      run.why = fmt::format("{} instructions", max_instructions);
+      run.why = instructions ? fmt::format("{} instructions", max_instructions)
+                             : fmt::format("{} VM exits", max_exits);
       break;
     }
     KvmExit exit;
@@ -244,8 +262,7 @@ KvmRun KvmGuest::Parts::run(u64 max_instructions) {
     }
     ++run.entries;
     if (entry == KvmCpu::Entry::kGuest) run_guest(std::min(end, slice_end));
-    idle_exits = retired() != at_entry ? 0 : idle_exits + 1;
-    if (cpu.dead() || idle_exits > kMostIdleExits) {
+    if (cpu.dead()) {
       run.how = KvmRun::How::kShutdown;
       run.why = "the host is lost: the guest wrote to the pages behind its memory";
       break;
@@ -253,6 +270,15 @@ KvmRun KvmGuest::Parts::run(u64 max_instructions) {
     ++run.exits_seen;
     after_exit(exit);
     over = exits.handle(exit, run);
+    look_for_progress();
+    if (!over && stuck()) {
+      run.how = KvmRun::How::kStuck;
+      run.why = fmt::format(
+          "the last {} faults and exits completed no instruction, the newest at {:#x}: the guest's handlers "
+          "fault in turn, or it wrote to the pages behind its memory",
+          stalls, exit.rip);
+      over = true;
+    }
     deliver_pmis(run, exit);
     if (run.how == KvmRun::How::kHalted && over && exits.wakes()) over = false;
     if (retired() >= slice_end) end_slice(run);
@@ -292,11 +318,11 @@ void KvmGuest::load_file(const std::string& path) {
   parts_->start(image);
 }
 
-KvmRun KvmGuest::run(u64 max_instructions) {
+KvmRun KvmGuest::run(u64 max_instructions, u64 max_exits) {
   if (!parts_->loaded) throw Error("run: expected a guest with an image, found none loaded");
   if (!parts_->ended.empty())
     throw Error("run: expected a guest that can go on, found one that has ended: {}", parts_->ended);
-  return parts_->run(max_instructions);
+  return parts_->run(max_instructions, max_exits);
 }
 
 KvmRegisters KvmGuest::registers() const {

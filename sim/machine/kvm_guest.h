@@ -73,7 +73,8 @@ struct KvmRun {
     kHalted,       ///< HLT, and nothing is pending that could wake the vCPU; run() continues behind it
     kExited,       ///< the guest wrote the exit port; `status` is 0..255
     kShutdown,     ///< triple fault, or the guest has overwritten the host's pages: `why` says which
-    kBudget,       ///< the instruction limit; run() continues
+    kBudget,       ///< a limit of run()'s; run() continues
+    kStuck,        ///< nothing but faults and exits that complete no instruction: `why` says where
     kUnhandled,    ///< an exit for user space that nobody handles: `why` names it
     kFailedEntry,  ///< the CPU refused the VM entry: `why` names the check
   };
@@ -121,8 +122,10 @@ class KvmGuest {
   /// The same from a file, a flat image or an ELF executable with fixed addresses.
   void load_file(const std::string& path);
 
-  /// KVM_RUN: up to `max_instructions` more of the guest's. Throws Error without an image and after an end.
-  KvmRun run(u64 max_instructions = kNoLimit);
+  /// KVM_RUN: up to `max_instructions` more that the guest retires, and `max_exits` more VM exits. A guest
+  /// that completes no instruction any more, as its handlers fault in turn without end, is stuck in any case.
+  /// Throws Error without an image and after an end.
+  KvmRun run(u64 max_instructions = kNoLimit, u64 max_exits = kNoLimit);
 
   [[nodiscard]] KvmRegisters registers() const;
   /// Guest-physical memory. Throws Error where it ends before.

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include "models/cpu/cpuid.h"
-#include "models/vmx/kvm/subjects.h"
 #include "sim/base/error.h"
 
 namespace lastbranch {
@@ -38,17 +37,6 @@ kvm::PerfLbr perf_lbr(const cpu::Uarch& u) {
           .has_callstack = l.has_call_stack,
           .has_select = l.has_select};
 }
-
-class Stuck : public kvm::HardwareMsrs {
- public:
-  std::optional<u64> read(u32) override { return 0; }
-  bool write(u32, u64) override { return true; }
-};
-class Absent : public kvm::HardwareMsrs {
- public:
-  std::optional<u64> read(u32) override { return std::nullopt; }
-  bool write(u32, u64) override { return false; }
-};
 
 /// Registers with numbers that are the same on every part; `#` stands for 0 to count - 1.
 struct Named {
@@ -154,31 +142,6 @@ kvm::HostState host_state_of(const cpu::Uarch& part) {
 
 kvm::HostState host_state_of(std::string_view uarch) {
   return host_state_of(cpu::uarch(uarch));
-}
-
-std::unique_ptr<kvm::HardwareMsrs> make_hardware(LbrRegisters registers) {
-  switch (registers) {
-    case LbrRegisters::kStuck:
-      return std::make_unique<Stuck>();
-    case LbrRegisters::kAbsent:
-      return std::make_unique<Absent>();
-    default:
-      return std::make_unique<kvm::StoredMsrs>();
-  }
-}
-
-kvm::Trace probe_perf(kvm::Host& host) {
-  kvm::VmState vm;
-  kvm::VcpuState vcpu;
-  kvm::Trace trace;
-  kvm::Op op{.host = host.state,
-             .module = host.module,
-             .vm = vm,
-             .vcpu = vcpu,
-             .hardware = *host.hardware,
-             .trace = &trace};
-  kvm::probe_lbr(op, host.state.perf);
-  return trace;
 }
 
 u32 kvm_msr(std::string_view name, const kvm::PerfLbr& perf) {

@@ -2,11 +2,10 @@
 // A host for the KVM model from a microarchitecture's record: what its CPUID and registers say, and what
 // Linux perf knows of it; and the names of the registers that KVM answers for.
 //
-// Modelled: perf's view as its drivers set it up at boot, the probe of the LBR registers included. Not: what
-// a user of the host does with them later (fields of the state). Sources: kvm-lbr-semantics.md, "Host side:
-// the perf facade"; Linux 6.12 arch/x86/events/intel (core.c, ds.c, lbr.c) for what perf takes from CPUID and
-// which parts have EPT-friendly PEBS; SDM vol. 4 for names.
-#include <memory>
+// Modelled: perf's view as its drivers set it up at boot; its probe of the LBR registers is kvm::Host's. Not:
+// what a user of the host does with them later (fields of the state). Sources: kvm-lbr-semantics.md, "Host
+// side: the perf facade"; Linux 6.12 arch/x86/events/intel (core.c, ds.c, lbr.c) for what perf takes from
+// CPUID and which parts have EPT-friendly PEBS; SDM vol. 4 for names.
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,20 +20,6 @@ namespace lastbranch {
 [[nodiscard]] kvm::HostState host_state_of(const cpu::Uarch& part);
 /// The same by the part's name. Throws Error that lists the known ones.
 [[nodiscard]] kvm::HostState host_state_of(std::string_view uarch);
-
-/// How the LBR registers behave that perf probes when the host itself is a guest.
-enum class LbrRegisters : u8 {
-  kWork,    ///< they keep what is written
-  kStuck,   ///< they take every write and read 0
-  kAbsent,  ///< accesses fault
-};
-
-/// Registers of such a CPU.
-[[nodiscard]] std::unique_ptr<kvm::HardwareMsrs> make_hardware(LbrRegisters registers);
-
-/// Perf's probe at boot: `host.state.perf` loses its records, or its filter, where `host.hardware` fails it.
-/// Modules that are loaded keep what they know. Returns the rules that decided.
-kvm::Trace probe_perf(kvm::Host& host);
 
 /// Number of the register of that name on a host whose records are where `perf` says: the manual's name or
 /// the short one of `lastbranch kvm`, in any case of letters ("IA32_DEBUGCTL", "debugctl", "IA32_PMC3",

@@ -78,8 +78,8 @@ std::string_view name(vmx::Reason reason) {
 }
 
 std::string_view name(KvmRun::How how) {
-  constexpr std::array<std::string_view, 6> kNames = {"halted", "exited",    "shutdown",
-                                                      "budget", "unhandled", "failed entry"};
+  constexpr std::array<std::string_view, 7> kNames = {"halted", "exited",    "shutdown",    "budget",
+                                                      "stuck",  "unhandled", "failed entry"};
   return kNames.at(static_cast<std::size_t>(how));
 }
 

@@ -232,3 +232,25 @@ def test_other_parts_run_too(tmp_path: Path) -> None:
     sixteen = vcpu_of(overrides={"lbr_depth": 16})
     assert sixteen.run(branching(20)).how == "halted"
     assert len(saved_records(sixteen)) == 8
+
+
+def test_exits_are_limited_as_instructions_are() -> None:
+    vcpu = vcpu_of()
+    run = vcpu.run(b"\x0f\xa2" + b"\xeb\xfc", max_exits=100_001)  # cpuid; jmp
+    assert (run.how, run.why, run.exit_count) == ("budget", "100001 VM exits", 100_001)
+    assert vcpu.run(max_instructions=7, max_exits=100).why == "7 instructions"
+
+
+def test_guest_that_completes_nothing_is_stuck() -> None:
+    vcpu = vcpu_of()
+    table, register, first_stack = 0x200000, 0x3000, 0x24
+    vcpu.run(b"\x0f\x01\x1c\x25" + u32(register) + b"\x0f\x0b", max_instructions=0)  # lidt; ud2
+    handler = IMAGE_BASE + 8
+    gate = (handler & 0xFFFF) | 8 << 16 | 1 << 32 | 0x8E << 40 | (handler >> 16) << 48
+    vcpu.write_memory(table + 6 * 16, gate.to_bytes(8, "little"))
+    vcpu.write_memory(register, (0xFFF | table << 16).to_bytes(10, "little"))
+    vcpu.write_memory(first_stack, (0x90000).to_bytes(8, "little"))
+    run = vcpu.run()
+    assert run.how == "stuck" and "completed no instruction" in run.why
+    with pytest.raises(lastbranch.Error, match="has ended"):
+        vcpu.run()

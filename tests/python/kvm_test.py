@@ -2,6 +2,7 @@
 
 import doctest
 import errno
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +30,12 @@ def read(vcpu: Vcpu, msr: str | int) -> int:
 
 
 def test_docstrings_hold() -> None:
-    result = doctest.testmod(kvm)
-    assert result.failed == 0
-    assert result.attempted > 10
+    modules = {
+        sys.modules[getattr(kvm, name).__module__] for name in ("Answer", "Host", "Vcpu", "Vm", "rules")
+    }
+    results = [doctest.testmod(module) for module in modules]
+    assert sum(r.failed for r in results) == 0
+    assert sum(r.attempted for r in results) > 10
 
 
 def test_everything_is_documented() -> None:
@@ -65,10 +69,39 @@ def test_everything_is_documented() -> None:
         (lambda: full_vcpu(Host()).rdpmc(-1), "32 bits"),
         (lambda: full_vcpu(Host()).count(256, 0, 1), "8 bits"),
         (lambda: Host().create_vm().set_event_filter("some"), "allow, deny"),  # type: ignore[arg-type]
+        (lambda: Host().create_vm().set_event_filter(-1), "action: .*32 bits, found -1"),
+        (lambda: Host().create_vm().set_event_filter("deny", flags=1 << 32), "flags: .*32 bits"),
+        (lambda: Host(perf=Perf(lbr_errno=-5)), "lbr_errno: .*found -5"),
+        (
+            lambda: full_vcpu(Host()).get_msrs("debugctl"),
+            "expected a list of them, found the name 'debugctl'",
+        ),
+        (lambda: Host().get_msrs("perf_capabilities"), "the name 'perf_capabilities' alone"),
+        (lambda: full_vcpu(Host()).set_msrs(["debugctl"]), "expected pairs"),  # type: ignore[list-item]
+        (lambda: full_vcpu(Host()).run(b"\xf4", base=-1), "base: .*found -1"),
+        (lambda: full_vcpu(Host()).run(b"\xf4", slice=-1), "slice: .*found -1"),
+        (lambda: full_vcpu(Host()).run(b"\xf4", max_instructions=-1), "max_instructions: .*found -1"),
+        (lambda: full_vcpu(Host()).run(b"\xf4", max_exits=-1), "max_exits: .*found -1"),
     ],
 )
 def test_wrong_use_is_named(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(lastbranch.Error, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: Host(perf="none"), "perf: expected a Perf, found 'none'"),  # type: ignore[arg-type]
+        (lambda: full_vcpu(Host()).guest_wrmsr("debugctl", 1.5), "MSR debugctl: .*found 1.5"),  # type: ignore[arg-type]
+        (lambda: full_vcpu(Host()).set_msrs({"debugctl": "1"}), "whole number, found '1'"),  # type: ignore[arg-type]
+        (lambda: full_vcpu(Host()).guest_rdmsr(None), "MSR: .*found None"),  # type: ignore[arg-type]
+        (lambda: full_vcpu(Host()).run(5), "bytes-like"),  # type: ignore[arg-type]
+        (lambda: full_vcpu(Host()).run(b"\xf4", max_instructions=1e6), "1000000.0"),  # type: ignore[arg-type]
+    ],
+)
+def test_arguments_of_a_wrong_type_are_named(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
         call()
 
 

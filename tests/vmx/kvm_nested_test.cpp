@@ -58,7 +58,7 @@ TEST(KvmNested, drops_btf_since_the_rework_and_logs_it) {
     vcpu.state.vmcs12_debugctl = debugctl::kBtf | debugctl::kLbr;
     ASSERT_EQ(vcpu.nested_enter({}), 0) << name(kernel);
     const bool filters = kFilters.contains(kernel);
-    EXPECT_EQ(vcpu.last().log_lines, filters ? 1u : 0u);
+    EXPECT_EQ(vcpu.last().did.log_lines, filters ? 1u : 0u);
     EXPECT_EQ(w.read(msr::kDebugctl), filters ? debugctl::kLbr : debugctl::kBtf | debugctl::kLbr);
   }
 }

@@ -10,14 +10,6 @@
 namespace lastbranch::kvm {
 namespace {
 
-/// A CPU whose LBR_SELECT refuses bits that it has not.
-class SelectingCpu : public StoredMsrs {
- public:
-  bool write(u32 index, u64 value) override {
-    return (index != msr::kLbrSelect || (value & ~kLbrSelectBits) == 0) && StoredMsrs::write(index, value);
-  }
-};
-
 struct Refusal {
   u64 bits;
   std::string_view names;
@@ -40,9 +32,8 @@ struct OffenceCase {
 std::vector<Offence> offences_of(const OffenceCase& c) {
   HostState state;
   if (c.host != nullptr) c.host(state);
-  World w(c.kernel, state);
-  SelectingCpu cpu;
-  w.host.hardware = &cpu;
+  SelectingMsrs cpu;
+  World w(c.kernel, state, {}, &cpu);
   GuestCpuid cpuid = w.host.supported_cpuid();
   if (c.guest != nullptr) c.guest(cpuid);
   const auto vcpu = w.vm->create_vcpu(cpuid);
@@ -391,9 +382,8 @@ TEST(KvmOffences, exist_exactly_where_a_write_is_not_taken) {
                             msr::kFixedCtrCtrl, msr::kEvtsel0, msr::kEvtsel0 + 2, msr::kPebsEnable}) {
       for (unsigned bit = 0; bit < 64; ++bit) {
         for (const Who who : {kGuest, kHost}) {
-          World w(k.kernel);
-          SelectingCpu cpu;
-          w.host.hardware = &cpu;
+          SelectingMsrs cpu;
+          World w(k.kernel, {}, {}, &cpu);
           const u64 data = u64{1} << bit;
           const int code =
               who == kGuest ? w.vcpu().guest_wrmsr(index, data).code : w.vcpu().set_msr(index, data);

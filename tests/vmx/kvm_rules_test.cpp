@@ -212,7 +212,7 @@ const RuleCase kCases[] = {
        World w(Kernel::kS8);
        EXPECT_TRUE(w.write(msr::kLbrTos, 7));
        EXPECT_TRUE(w.write(msr::kLbrTos, 9));
-       EXPECT_EQ(w.op().events_created, 0u);
+       EXPECT_EQ(w.op().did.events_created, 0u);
        EXPECT_EQ(w.vcpu().state.pmu.event_count, 1u);
      }},
     {"slice-counters",
@@ -274,7 +274,7 @@ const RuleCase kCases[] = {
      [] {
        World w(Kernel::kS8, {}, {.ignore_msrs = true});
        EXPECT_TRUE(w.guest_write(0x12345, 1));
-       EXPECT_EQ(w.op().log_lines, 1u);
+       EXPECT_EQ(w.op().did.log_lines, 1u);
        EXPECT_FALSE(w.guest_write(msr::kDebugctl, 0x40)) << "an invalid value is not an unknown register";
      }},
     {"pmu-cap-off",
@@ -393,7 +393,7 @@ const RuleCase kCases[] = {
        EXPECT_TRUE(w.write(msr::kPmc0, 0xffffffffffff));
        w.vcpu().count(0xc4, 0, 1);
        EXPECT_EQ(w.vcpu().state.pmu.global_status, 1u);
-       EXPECT_EQ(w.op().lvtpc, 1u);
+       EXPECT_EQ(w.op().did.lvtpc, 1u);
        EXPECT_EQ(w.read(msr::kPmc0), 0u);
      }},
     {"overflow-pebs",
@@ -403,7 +403,7 @@ const RuleCase kCases[] = {
        w.write(msr::kPmc0, 0xffffffffffff);
        w.vcpu().count(0xc4, 0, 1);
        EXPECT_EQ(w.vcpu().state.pmu.global_status, u64{1} << 62);
-       EXPECT_EQ(w.op().lvtpc, 1u);
+       EXPECT_EQ(w.op().did.lvtpc, 1u);
      }},
     {"overflow-pebs-again",
      [] {
@@ -412,7 +412,7 @@ const RuleCase kCases[] = {
        w.vcpu().state.pmu.global_status = u64{1} << 62;
        w.write(msr::kPmc0, 0xffffffffffff);
        w.vcpu().count(0xc4, 0, 1);
-       EXPECT_EQ(w.op().lvtpc, 0u);
+       EXPECT_EQ(w.op().did.lvtpc, 0u);
      }},
     {"init-keeps",
      [] {

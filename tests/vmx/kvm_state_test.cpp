@@ -1,6 +1,7 @@
 /// The library as its users call it: kernels by name, what each patch of the series changes, user space's
 /// order of calls, pass-through and time slices.
 #include <algorithm>
+#include <array>
 
 #include <gtest/gtest.h>
 
@@ -39,13 +40,70 @@ HostState without_records() {
   return state;
 }
 
+TEST(KvmHost, probes_the_lbr_registers_when_it_boots_as_a_guest) {
+  struct Case {
+    bool hypervisor;
+    LbrRegisters registers;
+    unsigned nr;
+    std::string_view decides;
+  };
+  constexpr Case kCases[] = {{false, LbrRegisters::kStuck, 32, "probe-bare-metal"},
+                             {true, LbrRegisters::kWork, 32, "probe-passes"},
+                             {true, LbrRegisters::kStuck, 0, "probe-tos"},
+                             {true, LbrRegisters::kAbsent, 0, "probe-tos"}};
+  for (const Case& c : kCases) {
+    HostState state;
+    state.hypervisor = c.hypervisor;
+    const auto hardware = make_hardware(c.registers);
+    World w(Kernel::kS8, state, {}, hardware.get());
+    EXPECT_EQ(w.host.state.perf.nr, c.nr);
+    EXPECT_EQ(w.host.module.supported_perf_cap, c.nr != 0 ? 0x2005u : 0x2000u);
+    EXPECT_EQ(w.host.rules().rules().front()->id, c.decides);
+    w.host.reload();
+    EXPECT_NE(w.host.rules().rules().front()->id, c.decides) << "a reload is no boot";
+  }
+}
+
+TEST(KvmVm, names_the_rules_that_decided_its_ioctls) {
+  World w(Kernel::kS8);
+  EXPECT_EQ(w.vm->check_pmu_capability(), kPmuCapDisable);
+  EXPECT_EQ(w.vm->enable_pmu_capability(2), -kEinval);
+  EXPECT_EQ(w.vm->rules().rules().back()->id, "pmu-cap-bits");
+  EXPECT_EQ(w.vm->set_event_filter({.action = 2}), -kEinval);
+  EXPECT_EQ(w.vm->rules().rules().size(), 1u);
+  EXPECT_EQ(w.vm->rules().rules().back()->id, "filter-action");
+}
+
+TEST(KvmVcpu, keeps_the_rules_and_effects_of_a_whole_list) {
+  World w(Kernel::kS8);
+  Vcpu& vcpu = w.vcpu();
+  const std::array<MsrEntry, 4> entries{
+      {{msr::kDebugctl, 0x2}, {msr::kDebugctl, 0x803}, {0x12345, 1}, {msr::kDebugctl, 1}}};
+  EXPECT_EQ(vcpu.set_msrs(entries), 2);
+  EXPECT_EQ(vcpu.last().did.log_lines, 2u);
+  EXPECT_FALSE(vcpu.passes_through(msr::kLbrTos)) << "asks, and disturbs nothing";
+  const auto count = [&](std::string_view id) {
+    return std::ranges::count(vcpu.rules().rules(), id, &Rule::id);
+  };
+  EXPECT_EQ(count("debugctl-drop-both"), 2);
+  EXPECT_EQ(count("msr-unknown"), 1);
+  std::array<MsrEntry, 2> read{{{msr::kDebugctl, 0}, {msr::kLbrTos, 0}}};
+  EXPECT_EQ(vcpu.get_msrs(read), 2);
+  EXPECT_EQ(read[0].value, 0x800u);
+  EXPECT_EQ(vcpu.last().did.log_lines, 0u);
+  EXPECT_EQ(vcpu.last().did.events_created, 1u);
+  EXPECT_EQ(count("debugctl-read"), 1);
+  EXPECT_EQ(vcpu.set_msrs({}), 0);
+}
+
 TEST(KvmSeries, patch_1_stub_zeroes_the_record_instead_of_leaving_it) {
   for (const Kernel kernel : {Kernel::kS0, Kernel::kS1}) {
     HostState state;
     state.perf_built = false;
     World w(kernel, state);
     LbrRecordSet record{.nr = 7};
-    const int result = x86_perf_get_lbr(w.op(), record);
+    const int result = w.host.x86_perf_get_lbr(record);
+    EXPECT_EQ(w.host.rules().rules().size(), 1u);
     EXPECT_EQ(result, kernel == Kernel::kS0 ? -1 : 0);
     EXPECT_EQ(record.nr, kernel == Kernel::kS0 ? 7u : 0u);
   }
@@ -93,7 +151,7 @@ TEST(KvmDebugctl, examples_of_the_specification) {
     for (const Kernel kernel : {Kernel::kS0, Kernel::kS8, Kernel::k6_12_117}) {
       World w(kernel);
       EXPECT_EQ(w.guest_write(msr::kDebugctl, row.written), !row.fails);
-      EXPECT_EQ(w.op().log_lines, row.log_lines);
+      EXPECT_EQ(w.op().did.log_lines, row.log_lines);
       EXPECT_EQ(w.read(msr::kDebugctl), kernel == Kernel::k6_12_117 ? row.new_value : row.old_value);
     }
   }
@@ -147,7 +205,7 @@ TEST(KvmLbr, registers_pass_through_while_the_event_is_active) {
   EXPECT_FALSE(w.vcpu().passes_through(msr::kDebugctl));
   w.vcpu().state.event_state = EventState::kError;
   w.vcpu().enter();
-  EXPECT_EQ(w.op().warnings, 1u);
+  EXPECT_EQ(w.op().did.warnings, 1u);
   EXPECT_FALSE(w.vcpu().passes_through(0x680));
 }
 

@@ -8,8 +8,9 @@
 namespace lastbranch::kvm {
 
 struct World {
-  explicit World(Kernel kernel, HostState state = {}, ModuleParams params = {})
-      : host(with_kernel(state, kernel), params), vm(host.create_vm()) {}
+  explicit World(Kernel kernel, HostState state = {}, ModuleParams params = {},
+                 HardwareMsrs* hardware = nullptr)
+      : host(with_kernel(state, kernel), params, hardware), vm(host.create_vm()) {}
 
   /// The vCPU with what KVM supports as its CPUID, made on first use.
   Vcpu& vcpu() {

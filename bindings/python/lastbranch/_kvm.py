@@ -127,10 +127,11 @@ class Exit:
 class Run:
     """Why `Vcpu.run` returned, and what happened on the way."""
 
-    how: Literal["halted", "exited", "shutdown", "budget", "unhandled", "failed entry"]
+    how: Literal["halted", "exited", "shutdown", "budget", "stuck", "unhandled", "failed entry"]
     """HLT with nothing that could wake the vCPU; a write of the exit port; a triple fault, or a host that is
-    lost (the guest overwrote the pages behind its memory); the instruction limit; an exit that nobody
-    handles; an entry that the CPU refused. After "halted" and "budget" the guest can go on."""
+    lost (the guest overwrote the pages behind its memory); a limit of `Vcpu.run`; 131072 faults and exits in
+    a row that completed no instruction; an exit that nobody handles; an entry that the CPU refused. After
+    "halted" and "budget" the guest can go on."""
     status: int
     """What the guest wrote to the exit port, 0 to 255."""
     why: str

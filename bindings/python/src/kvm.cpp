@@ -4,15 +4,12 @@
 
 #include <algorithm>
 #include <optional>
+#include <span>
 #include <string>
-#include <tuple>
-#include <variant>
 
 #include <pybind11/stl.h>
 
 #include "bindings/python/src/binders.h"
-#include "models/vmx/kvm/msr_lists.h"
-#include "models/vmx/kvm/subjects.h"
 #include "sim/base/error.h"
 
 namespace lastbranch::python {
@@ -40,10 +37,10 @@ py::list all_rules(const std::optional<std::string>& kernel) {
   return list;
 }
 
-LbrRegisters registers_of(const std::string& text) {
-  if (text == "work") return LbrRegisters::kWork;
-  if (text == "stuck") return LbrRegisters::kStuck;
-  if (text == "absent") return LbrRegisters::kAbsent;
+kvm::LbrRegisters registers_of(const std::string& text) {
+  if (text == "work") return kvm::LbrRegisters::kWork;
+  if (text == "stuck") return kvm::LbrRegisters::kStuck;
+  if (text == "absent") return kvm::LbrRegisters::kAbsent;
   throw Error("lbr_registers: expected work, stuck or absent, found '{}'", text);
 }
 
@@ -54,40 +51,29 @@ std::unique_ptr<KvmHost> make_host(const kvm::HostState& state, bool enable_pmu,
   return std::make_unique<KvmHost>(state, params, registers_of(registers));
 }
 
-/// A call of the host's own, with its rules.
-template <class Call>
-auto called(KvmHost& h, Call call) {
-  auto result = call(h.host);
-  h.rules = h.host.trace().rules();
-  return result;
-}
-
 /// How many were processed, or a negative errno; their values.
-std::pair<int, std::vector<u64>> feature_msrs(KvmHost& h, const std::vector<u32>& indices) {
+using MsrValues = std::pair<int, std::vector<u64>>;
+
+template <class Get>
+MsrValues msr_values(const std::vector<u32>& indices, Get get) {
   std::vector<kvm::MsrEntry> list;
   list.reserve(indices.size());
   for (const u32 index : indices) list.push_back({index, 0});
-  const int done = called(h, [&](kvm::Host& host) { return host.get_feature_msrs(list); });
+  const int done = get(std::span(list));
   list.resize(static_cast<std::size_t>(std::max(done, 0)));
   std::vector<u64> values(list.size());
   std::ranges::transform(list, values.begin(), &kvm::MsrEntry::value);
   return {done, values};
 }
 
+MsrValues feature_msrs(KvmHost& h, const std::vector<u32>& indices) {
+  return msr_values(indices, [&](std::span<kvm::MsrEntry> list) { return h.host.get_feature_msrs(list); });
+}
+
 /// What the kernel's function returns for a record with that nr, and its nr then.
 std::pair<int, unsigned> perf_get_lbr(KvmHost& h, unsigned nr) {
-  kvm::VmState vm;
-  kvm::VcpuState vcpu;
-  kvm::Trace trace;
-  kvm::Op op{.host = h.host.state,
-             .module = h.host.module,
-             .vm = vm,
-             .vcpu = vcpu,
-             .hardware = *h.hardware,
-             .trace = &trace};
   kvm::LbrRecordSet record{.nr = nr};
-  const int code = kvm::x86_perf_get_lbr(op, record);
-  h.rules = trace.rules();
+  const int code = h.host.x86_perf_get_lbr(record);
   return {code, record.nr};
 }
 
@@ -102,21 +88,13 @@ void bind_host(py::module_& m) {
       .def_property_readonly(
           "module", [](KvmHost& h) -> kvm::ModuleState& { return h.host.module; },
           py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmHost& h) { return kvm_rows(h.rules); })
-      .def("reload",
-           [](KvmHost& h) {
-             h.host.reload();
-             h.rules = h.host.trace().rules();
-           })
-      .def("supported_perf_capabilities",
-           [](KvmHost& h) {
-             return called(h, [](kvm::Host& host) { return host.supported_perf_capabilities(); });
-           })
+      .def("rules", [](const KvmHost& h) { return kvm_rows(h.host.rules()); })
+      .def("reload", [](KvmHost& h) { h.host.reload(); })
+      .def("supported_perf_capabilities", [](KvmHost& h) { return h.host.supported_perf_capabilities(); })
       .def("get_msrs", &feature_msrs, py::arg("indices"))
       .def("msr_index_list", [](const KvmHost& h) { return h.host.msr_index_list(); })
       .def("feature_msr_index_list", [](const KvmHost& h) { return h.host.feature_msr_index_list(); })
-      .def("supported_cpuid",
-           [](KvmHost& h) { return called(h, [](kvm::Host& host) { return host.supported_cpuid(); }); })
+      .def("supported_cpuid", [](KvmHost& h) { return h.host.supported_cpuid(); })
       .def(
           "msr", [](const KvmHost& h, const std::string& name) { return kvm_msr(name, h.host.state.perf); },
           py::arg("name"))
@@ -125,48 +103,34 @@ void bind_host(py::module_& m) {
           py::arg("index"))
       .def("x86_perf_get_lbr", &perf_get_lbr, py::arg("nr"))
       .def(
-          "create_vm", [](KvmHost& h) { return std::make_unique<KvmVm>(h.host); }, py::keep_alive<0, 1>());
+          "create_vm", [](KvmHost& h) { return h.host.create_vm(); }, py::keep_alive<0, 1>());
 }
 
-/// The ioctl's result, with its rules.
-template <class Call>
-int vm_call(KvmVm& v, Call call) {
-  kvm::Host& host = v.vm.host();
-  kvm::VcpuState none;
-  kvm::Trace trace;
-  kvm::Op op{.host = host.state,
-             .module = host.module,
-             .vm = v.vm.state,
-             .vcpu = none,
-             .hardware = *host.hardware,
-             .trace = &trace};
-  const int code = call(op);
-  v.rules = trace.rules();
-  return code;
-}
-
-int set_filter(KvmVm& v, u32 action, const std::vector<u64>& events, u32 fixed_counter_bitmap, u32 flags) {
-  const kvm::EventFilter filter{action, flags, fixed_counter_bitmap, events};
-  return vm_call(v, [&](kvm::Op& op) { return kvm::set_event_filter(op, filter); });
+int set_filter(kvm::Vm& vm, u32 action, const std::vector<u64>& events, u32 fixed_counter_bitmap, u32 flags) {
+  return vm.set_event_filter({action, flags, fixed_counter_bitmap, events});
 }
 
 void bind_vm(py::module_& m) {
-  py::class_<KvmVm>(m, "KvmVm")
-      .def_property_readonly(
-          "state", [](KvmVm& v) -> kvm::VmState& { return v.vm.state; },
-          py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmVm& v) { return kvm_rows(v.rules); })
-      .def("check_pmu_capability", [](KvmVm& v) { return kvm::check_pmu_cap(v.vm.host().module); })
-      .def(
-          "enable_pmu_capability",
-          [](KvmVm& v, u64 flags) {
-            return vm_call(v, [&](kvm::Op& op) { return kvm::enable_pmu_cap(op, flags); });
-          },
-          py::arg("flags"))
+  py::class_<kvm::Vm>(m, "KvmVm")
+      .def_readonly("state", &kvm::Vm::state)
+      .def("rules", [](const kvm::Vm& vm) { return kvm_rows(vm.rules()); })
+      .def("check_pmu_capability", &kvm::Vm::check_pmu_capability)
+      .def("enable_pmu_capability", &kvm::Vm::enable_pmu_capability, py::arg("flags"))
       .def("set_event_filter", &set_filter, py::arg("action"), py::arg("events"),
            py::arg("fixed_counter_bitmap"), py::arg("flags"))
       .def(
-          "create_vcpu", [](KvmVm& v) { return std::make_unique<KvmVcpu>(v.vm); }, py::keep_alive<0, 1>());
+          "create_vcpu", [](kvm::Vm& vm) { return std::make_unique<KvmVcpu>(vm); }, py::keep_alive<0, 1>());
+}
+
+int set_msrs(KvmVcpu& v, const std::vector<std::pair<u32, u64>>& entries) {
+  std::vector<kvm::MsrEntry> list;
+  list.reserve(entries.size());
+  for (const auto& [index, value] : entries) list.push_back({index, value});
+  return v.vcpu.set_msrs(list);
+}
+
+MsrValues get_msrs(KvmVcpu& v, const std::vector<u32>& indices) {
+  return msr_values(indices, [&](std::span<kvm::MsrEntry> list) { return v.vcpu.get_msrs(list); });
 }
 
 /// (code, value)
@@ -174,51 +138,66 @@ py::tuple pair(const kvm::GuestAnswer& answer) {
   return py::make_tuple(answer.code, answer.value);
 }
 
+int nested_entry(KvmVcpu& v, u64 debugctl, bool load, bool save, bool fresh, bool dr7_valid) {
+  v.vcpu.state.vmcs12_debugctl = debugctl;
+  return v.vcpu.nested_enter(
+      {.loads_debugctl = load, .saves_debugctl = save, .dr7_valid = dr7_valid, .fresh = fresh});
+}
+
 void bind_vcpu(py::module_& m) {
   py::class_<KvmVcpu> c(m, "KvmVcpu");
   c.def_property_readonly(
-       "state", [](KvmVcpu& v) -> kvm::VcpuState& { return v.vcpu().state; },
+       "state", [](KvmVcpu& v) -> kvm::VcpuState& { return v.vcpu.state; },
        py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmVcpu& v) { return kvm_rows(v.rules()); })
-      .def("set_cpuid", &KvmVcpu::set_cpuid, py::arg("cpuid"))
-      .def("set_msrs", &KvmVcpu::set_msrs, py::arg("entries"))
-      .def("get_msrs", &KvmVcpu::get_msrs, py::arg("indices"))
+      .def("rules", [](const KvmVcpu& v) { return kvm_rows(v.vcpu.rules()); })
       .def(
-          "guest_wrmsr", [](KvmVcpu& v, u32 index, u64 value) { return pair(v.guest_wrmsr(index, value)); },
+          "set_cpuid", [](KvmVcpu& v, const kvm::GuestCpuid& cpuid) { return v.vcpu.set_cpuid(cpuid); },
+          py::arg("cpuid"))
+      .def("set_msrs", &set_msrs, py::arg("entries"))
+      .def("get_msrs", &get_msrs, py::arg("indices"))
+      .def(
+          "guest_wrmsr",
+          [](KvmVcpu& v, u32 index, u64 value) { return pair(v.vcpu.guest_wrmsr(index, value)); },
           py::arg("index"), py::arg("value"))
       .def(
-          "guest_rdmsr", [](KvmVcpu& v, u32 index) { return pair(v.guest_rdmsr(index)); }, py::arg("index"))
+          "guest_rdmsr", [](KvmVcpu& v, u32 index) { return pair(v.vcpu.guest_rdmsr(index)); },
+          py::arg("index"))
       .def(
-          "rdpmc", [](KvmVcpu& v, u32 ecx) { return pair(v.rdpmc(ecx)); }, py::arg("ecx"))
-      .def("count", &KvmVcpu::count, py::arg("event"), py::arg("umask"), py::arg("n"))
-      .def("enter", [](KvmVcpu& v) { v.call(&kvm::Vcpu::enter); })
-      .def("next_slice", [](KvmVcpu& v) { v.call(&kvm::Vcpu::next_slice); })
-      .def("pmi", [](KvmVcpu& v) { v.call(&kvm::Vcpu::pmi); })
-      .def("reset", [](KvmVcpu& v) { v.call(&kvm::Vcpu::reset); })
-      .def("init", [](KvmVcpu& v) { v.call(&kvm::Vcpu::init); })
-      .def("nested_entry", &KvmVcpu::nested_entry, py::arg("debugctl"), py::arg("load"), py::arg("save"),
+          "rdpmc", [](KvmVcpu& v, u32 ecx) { return pair(v.vcpu.rdpmc(ecx)); }, py::arg("ecx"))
+      .def(
+          "count", [](KvmVcpu& v, u8 event, u8 umask, u64 n) { v.vcpu.count(event, umask, n); },
+          py::arg("event"), py::arg("umask"), py::arg("n"))
+      .def("nested_entry", &nested_entry, py::arg("debugctl"), py::arg("load"), py::arg("save"),
            py::arg("fresh"), py::arg("dr7_valid"))
-      .def("nested_exit", [](KvmVcpu& v) { v.call(&kvm::Vcpu::nested_exit); })
       .def(
-          "passes_through", [](KvmVcpu& v, u32 index) { return v.vcpu().passes_through(index); },
+          "passes_through", [](KvmVcpu& v, u32 index) { return v.vcpu.passes_through(index); },
           py::arg("index"));
-  const auto tally = [&c](const char* name, unsigned KvmTally::*member) {
-    c.def_property_readonly(name, [member](const KvmVcpu& v) { return v.last().*member; });
+  const auto call = [&c](const char* name, void (kvm::Vcpu::*function)()) {
+    c.def(name, [function](KvmVcpu& v) { (v.vcpu.*function)(); });
   };
-  tally("log_lines", &KvmTally::log_lines);
-  tally("warnings", &KvmTally::warnings);
-  tally("events_created", &KvmTally::events_created);
-  tally("hardware_writes", &KvmTally::hardware_writes);
-  tally("intercept_updates", &KvmTally::intercept_updates);
-  tally("pmis", &KvmTally::lvtpc);
+  call("enter", &kvm::Vcpu::enter);
+  call("next_slice", &kvm::Vcpu::next_slice);
+  call("pmi", &kvm::Vcpu::pmi);
+  call("reset", &kvm::Vcpu::reset);
+  call("init", &kvm::Vcpu::init);
+  call("nested_exit", &kvm::Vcpu::nested_exit);
+  const auto effect = [&c](const char* name, unsigned kvm::Effects::*member) {
+    c.def_property_readonly(name, [member](const KvmVcpu& v) { return v.vcpu.last().did.*member; });
+  };
+  effect("log_lines", &kvm::Effects::log_lines);
+  effect("warnings", &kvm::Effects::warnings);
+  effect("events_created", &kvm::Effects::events_created);
+  effect("hardware_writes", &kvm::Effects::hardware_writes);
+  effect("intercept_updates", &kvm::Effects::intercept_updates);
+  effect("pmis", &kvm::Effects::lvtpc);
   bind_kvm_run(c);
 }
 
 }  // namespace
 
-py::list kvm_rows(const KvmRules& rules) {
+py::list kvm_rows(const kvm::Trace& trace) {
   py::list list;
-  for (const kvm::Rule* rule : rules) list.append(row(*rule));
+  for (const kvm::Rule* rule : trace.rules()) list.append(row(*rule));
   return list;
 }
 

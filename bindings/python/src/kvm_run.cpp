@@ -1,8 +1,11 @@
 // A vCPU's guest that runs: images in, exits out.
 #include <algorithm>
 #include <iterator>
-#include <span>
+#include <optional>
+#include <string_view>
+#include <utility>
 
+#include <fmt/format.h>
 #include <pybind11/stl.h>
 
 #include "bindings/python/src/binders.h"
@@ -49,12 +52,34 @@ py::tuple facts(const KvmExit& exit) {
   f["pmi"] = exit.pmi;
   f["passed_through"] = exit.passed_through;
   f["text"] = exit.describe();
-  return py::make_tuple(f, kvm_rows(exit.entry.rules()), kvm_rows(exit.rules.rules()));
+  return py::make_tuple(f, kvm_rows(exit.entry), kvm_rows(exit.rules));
 }
 
-py::dict run(KvmVcpu& v, std::optional<u64> max_instructions) {
-  KvmRunner runner(v);
-  const KvmRun done = runner.run(max_instructions);
+/// In pieces, between which Python looks at its signals.
+KvmRun run_pieces(KvmGuest& guest, u64 instructions, u64 exits) {
+  constexpr u64 kInstructions = 20'000'000, kExits = 100'000;
+  KvmRun all;
+  for (;;) {
+    KvmRun piece;
+    {
+      const py::gil_scoped_release unlocked;
+      piece = guest.run(std::min(instructions, kInstructions), std::min(exits, kExits));
+    }
+    instructions -= piece.instructions;
+    exits -= std::min(exits, piece.exits_seen);
+    append(all, std::move(piece), KvmGuestConfig{}.kept_exits);
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (all.how != KvmRun::How::kBudget || instructions == 0 || exits == 0) return all;
+  }
+}
+
+/// Throws Error without an image or after an end, and what Python's signal handlers raise.
+py::dict run(KvmVcpu& v, std::optional<u64> max_instructions, std::optional<u64> max_exits) {
+  KvmRun done = run_pieces(v.guest(), max_instructions.value_or(KvmGuest::kNoLimit),
+                           max_exits.value_or(KvmGuest::kNoLimit));
+  if (done.how == KvmRun::How::kBudget)
+    done.why = done.instructions == max_instructions ? fmt::format("{} instructions", *max_instructions)
+                                                     : fmt::format("{} VM exits", max_exits.value_or(0));
   py::dict d;
   d["how"] = name(done.how);
   d["status"] = done.status;
@@ -70,20 +95,40 @@ py::dict run(KvmVcpu& v, std::optional<u64> max_instructions) {
   py::list exits;
   for (const KvmExit& exit : done.exits) exits.append(facts(exit));
   d["exits"] = exits;
-  d["output"] = py::bytes(runner.take_output());
+  d["output"] = py::bytes(std::exchange(v.output, {}));
   return d;
 }
 
+std::vector<u8> bytes_of(const py::bytes& data) {
+  const auto text = static_cast<std::string_view>(data);
+  return {text.begin(), text.end()};
+}
+
+/// Gives the guest an image, and the vCPU a new CPU if it has none or another setting. Throws Error.
 void load(KvmVcpu& v, const py::bytes& image, const std::string& uarch,
           const std::vector<std::pair<std::string, u64>>& overrides, u64 base, u64 memory, u64 slice,
           const std::string& lbr_user) {
-  KvmRunner(v).load(std::string(image), base, {uarch, overrides, memory, slice, lbr_user});
+  const KvmSetting setting{uarch, overrides, memory, slice, lbr_user};
+  if (!v.running || v.setting != setting) {
+    // Each gives the vCPU back what it ran on before, so there is one at a time.
+    v.running.reset();
+    KvmGuestConfig config{.uarch = uarch,
+                          .overrides = overrides,
+                          .memory_bytes = memory,
+                          .host_lbr = user_of(lbr_user),
+                          .slice = slice,
+                          .output = [&out = v.output](std::string_view text) { out += text; }};
+    v.running = std::make_unique<KvmGuest>(v.vcpu, std::move(config));
+    v.setting = setting;
+  }
+  v.running->load(bytes_of(image), base);
+  v.output.clear();
 }
 
 py::dict registers(KvmVcpu& v) {
   constexpr std::array kNames = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                  "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-  const KvmRegisters r = KvmRunner(v).guest().registers();
+  const KvmRegisters r = v.guest().registers();
   py::dict d;
   for (std::size_t i = 0; i < kNames.size(); ++i) d[kNames.at(i)] = r.gpr.at(i);
   d["rip"] = r.rip;
@@ -98,7 +143,7 @@ py::dict registers(KvmVcpu& v) {
 }
 
 py::bytes read_memory(KvmVcpu& v, u64 address, u64 size) {
-  const KvmGuest& guest = KvmRunner(v).guest();
+  const KvmGuest& guest = v.guest();
   // Before so much is allocated.
   if (size > guest.memory_bytes())
     throw Error("memory: expected a read of up to {:#x} bytes, found {:#x}", guest.memory_bytes(), size);
@@ -107,78 +152,32 @@ py::bytes read_memory(KvmVcpu& v, u64 address, u64 size) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
 
-std::vector<u8> bytes_of(const std::string& text) {
-  return {text.begin(), text.end()};
-}
-
 void write_memory(KvmVcpu& v, u64 address, const py::bytes& data) {
-  KvmRunner(v).guest().write_memory(address, bytes_of(data));
+  v.guest().write_memory(address, bytes_of(data));
 }
 
 std::vector<std::pair<u64, u64>> host_records(KvmVcpu& v) {
   std::vector<std::pair<u64, u64>> all;
-  for (const LbrRecord& r : KvmRunner(v).guest().host_records()) all.emplace_back(r.from, r.to);
+  for (const LbrRecord& r : v.guest().host_records()) all.emplace_back(r.from, r.to);
   return all;
 }
 
 }  // namespace
 
-KvmGuest& KvmRunner::guest() {
-  if (!vcpu_.guest_) throw Error("run: expected a guest with an image, found none loaded");
-  return *vcpu_.guest_;
-}
-
-void KvmRunner::load(const std::string& image, u64 base, const KvmSetting& setting) {
-  if (!vcpu_.guest_ || vcpu_.setting_ != setting) {
-    // Each gives the vCPU back what it ran on before, so there is one at a time.
-    vcpu_.guest_.reset();
-    KvmGuestConfig config;
-    config.uarch = setting.uarch;
-    config.overrides = setting.overrides;
-    config.memory_bytes = setting.memory;
-    config.slice = setting.slice;
-    config.host_lbr = user_of(setting.lbr_user);
-    config.output = [&out = vcpu_.output_](std::string_view text) { out += text; };
-    vcpu_.guest_ = std::make_unique<KvmGuest>(vcpu_.vcpu_, std::move(config));
-    vcpu_.setting_ = setting;
-  }
-  vcpu_.guest_->load(bytes_of(image), base);
-  vcpu_.output_.clear();
-}
-
-KvmRun KvmRunner::run(std::optional<u64> max_instructions) {
-  // Between two pieces Python looks at its signals.
-  constexpr u64 kPiece = 20'000'000;
-  KvmGuest& g = guest();
-  vcpu_.begin();
-  KvmRun all;
-  u64 left = max_instructions.value_or(KvmGuest::kNoLimit);
-  do {
-    KvmRun piece;
-    {
-      const py::gil_scoped_release unlocked;
-      piece = g.run(std::min(left, kPiece));
-    }
-    left -= piece.instructions;
-    append(all, std::move(piece), KvmGuestConfig{}.kept_exits);
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  } while (all.how == KvmRun::How::kBudget && left != 0);
-  vcpu_.last_.log_lines = all.log_lines;
-  vcpu_.last_.warnings = all.warnings;
-  if (!all.exits.empty()) vcpu_.rules_ = all.exits.back().rules.rules();
-  return all;
+KvmGuest& KvmVcpu::guest() const {
+  if (!running) throw Error("run: expected a guest with an image, found none loaded");
+  return *running;
 }
 
 void bind_kvm_run(py::class_<KvmVcpu>& c) {
   c.def("load", &load, py::arg("image"), py::arg("uarch"), py::arg("overrides"), py::arg("base"),
         py::arg("memory"), py::arg("slice"), py::arg("lbr_user"))
-      .def("run", &run, py::arg("max_instructions"))
+      .def("run", &run, py::arg("max_instructions"), py::arg("max_exits"))
       .def("registers", &registers)
       .def("read_memory", &read_memory, py::arg("address"), py::arg("size"))
       .def("write_memory", &write_memory, py::arg("address"), py::arg("data"))
       .def(
-          "cpu_msr", [](KvmVcpu& v, u32 index) { return KvmRunner(v).guest().hardware_msr(index); },
-          py::arg("index"))
+          "cpu_msr", [](KvmVcpu& v, u32 index) { return v.guest().hardware_msr(index); }, py::arg("index"))
       .def("host_records", &host_records);
 }
 

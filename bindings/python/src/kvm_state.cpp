@@ -13,8 +13,6 @@ namespace {
 namespace py = pybind11;
 using namespace lastbranch::kvm;
 
-constexpr u32 kRtm = 1u << 11;  // CPUID.7.0:EBX
-
 constexpr unsigned kByte = 0xff, kFiveBits = 0x1f;  // fields of leaf 0AH
 
 void check_field(const char* name, u64 value, unsigned most) {
@@ -145,8 +143,7 @@ void bind_cpuid(py::module_& m) {
       .def_property("dtes64", &GuestCpuid::dtes64, &GuestCpuid::set_dtes64)
       .def_property("ds", &GuestCpuid::ds, &GuestCpuid::set_ds)
       .def_property("bus_lock_detect", &GuestCpuid::bus_lock_detect, &GuestCpuid::set_bus_lock_detect)
-      .def_property("rtm", &GuestCpuid::rtm,
-                    [](GuestCpuid& g, bool on) { g.leaf7_ebx = (g.leaf7_ebx & ~kRtm) | (on ? kRtm : 0); })
+      .def_property("rtm", &GuestCpuid::rtm, &GuestCpuid::set_rtm)
       .def_property_readonly("model", [](const GuestCpuid& g) { return cpu_model(g.leaf1_eax); })
       .def("set_pmu", &set_pmu, py::arg("version"), py::arg("gp"), py::arg("fixed"), py::arg("width"),
            py::arg("events"));

@@ -60,7 +60,7 @@ bool wants_dropped(const Op& op) {
   return (op.invalid & kDropped) != 0;
 }
 void log(Op& op) {
-  if (op.module.params.report_ignored_msrs) ++op.log_lines;
+  if (op.module.params.report_ignored_msrs) ++op.did.log_lines;
 }
 
 constexpr Rule kDropRules[] = {

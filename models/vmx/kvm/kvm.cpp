@@ -6,58 +6,63 @@
 namespace lastbranch::kvm {
 namespace {
 
-/// An operation on a host alone.
-class HostOp {
+/// An operation of user space without a vCPU. It begins a new trace.
+class SystemOp {
  public:
-  explicit HostOp(Host& host, Trace* trace)
+  SystemOp(Host& host, VmState& vm, Trace& trace)
       : op_{.host = host.state,
             .module = host.module,
-            .vm = vm_,
+            .vm = vm,
             .vcpu = vcpu_,
-            .hardware = *host.hardware,
-            .trace = trace} {
-    op_.who = Who::kHost;
+            .hardware = host.hardware(),
+            .trace = &trace,
+            .who = Who::kHost} {
+    trace.clear();
   }
   Op& operator*() { return op_; }
+  Op* operator->() { return &op_; }
 
  private:
-  VmState vm_;
   VcpuState vcpu_;
   Op op_;
 };
 
-GuestAnswer answer(const Op& op, int code) {
-  return {.gp = code != kOk, .value = code == kOk ? op.value : 0, .code = code};
-}
+/// The same without a VM.
+class HostOp : private VmState, public SystemOp {
+ public:
+  HostOp(Host& host, Trace& trace) : SystemOp(host, *this, trace) {}
+};
 
 }  // namespace
 
-Host::Host(HostState host_state, ModuleParams params) : state(host_state) {
+Host::Host(HostState host_state, ModuleParams params, HardwareMsrs* hardware)
+    : state(host_state), hardware_(hardware != nullptr ? hardware : &own_) {
   module.params = params;
-  reload();
-}
-
-void Host::reload() {
-  trace_.clear();
-  HostOp op(*this, &trace_);
+  HostOp op(*this, trace_);
+  probe_lbr(*op, state.perf);
   module_init(*op, module);
 }
 
+void Host::reload() {
+  module_init(*HostOp(*this, trace_), module);
+}
+
+int Host::x86_perf_get_lbr(LbrRecordSet& record) {
+  return kvm::x86_perf_get_lbr(*HostOp(*this, trace_), record);
+}
+
 u64 Host::supported_perf_capabilities() {
-  trace_.clear();
-  HostOp op(*this, &trace_);
-  return supported_caps(*op);
+  return supported_caps(*HostOp(*this, trace_));
 }
 
 int Host::get_feature_msrs(std::span<MsrEntry> entries) {
-  trace_.clear();
-  HostOp op(*this, &trace_);
+  HostOp op(*this, trace_);
   int done = check_msr_count(*op, entries.size());
   if (done < 0) return done;
   for (MsrEntry& entry : entries) {
-    (*op).msr = entry.index;
+    op->msr = entry.index;
     if (feature_msr(*op) != kOk) break;
-    entry.value = (*op).value;
+    entry.value = op->value;
     ++done;
   }
   return done;
@@ -72,25 +77,23 @@ std::vector<u32> Host::feature_msr_index_list() const {
 }
 
 GuestCpuid Host::supported_cpuid() {
-  trace_.clear();
-  HostOp op(*this, &trace_);
-  return kvm::supported_cpuid(*op);
+  return kvm::supported_cpuid(*HostOp(*this, trace_));
 }
 
 std::unique_ptr<Vm> Host::create_vm() {
   return std::make_unique<Vm>(*this);
 }
 
+u64 Vm::check_pmu_capability() const {
+  return check_pmu_cap(host_.module);
+}
+
 int Vm::enable_pmu_capability(u64 flags) {
-  VcpuState none;
-  Op op{.host = host_.state, .module = host_.module, .vm = state, .vcpu = none, .hardware = *host_.hardware};
-  return enable_pmu_cap(op, flags);
+  return enable_pmu_cap(*SystemOp(host_, state, trace_), flags);
 }
 
 int Vm::set_event_filter(const EventFilter& filter) {
-  VcpuState none;
-  Op op{.host = host_.state, .module = host_.module, .vm = state, .vcpu = none, .hardware = *host_.hardware};
-  return kvm::set_event_filter(op, filter);
+  return kvm::set_event_filter(*SystemOp(host_, state, trace_), filter);
 }
 
 std::unique_ptr<Vcpu> Vm::create_vcpu() {
@@ -108,19 +111,25 @@ Vcpu::Vcpu(Vm& vm)
           .module = vm.host().module,
           .vm = vm.state,
           .vcpu = state,
-          .hardware = *vm.host().hardware} {
+          .hardware = vm.host().hardware()} {
   op_.trace = &trace_;
   kvm::create_vcpu(op_);
 }
 
 Op& Vcpu::fresh() {
   trace_.clear();
-  Op next{.host = op_.host,
-          .module = op_.module,
-          .vm = op_.vm,
-          .vcpu = op_.vcpu,
-          .hardware = op_.hardware,
-          .trace = &trace_};
+  op_.did = {};
+  return next();
+}
+
+Op& Vcpu::next() {
+  const Op next{.host = op_.host,
+                .module = op_.module,
+                .vm = op_.vm,
+                .vcpu = op_.vcpu,
+                .hardware = op_.hardware,
+                .trace = &trace_,
+                .did = op_.did};
   std::destroy_at(&op_);
   return *std::construct_at(&op_, next);
 }
@@ -129,28 +138,35 @@ int Vcpu::set_cpuid(const GuestCpuid& cpuid) {
   return kvm::set_cpuid(fresh(), cpuid);
 }
 
-int Vcpu::set_msr(u32 index, u64 value) {
-  Op& op = fresh();
-  op.who = Who::kHost;
+int Vcpu::write(Op& op, Who who, u32 index, u64 value) {
+  op.who = who;
   op.msr = index;
   op.data = value;
   op.write = true;
   return access_msr(op);
 }
 
-GuestAnswer Vcpu::get_msr(u32 index) {
-  Op& op = fresh();
-  op.who = Who::kHost;
+GuestAnswer Vcpu::read(Op& op, Who who, u32 index) {
+  op.who = who;
   op.msr = index;
   const int code = access_msr(op);
-  return answer(op, code);
+  return {.gp = code != kOk, .value = code == kOk ? op.value : 0, .code = code};
+}
+
+int Vcpu::set_msr(u32 index, u64 value) {
+  return write(fresh(), Who::kHost, index, value);
+}
+
+GuestAnswer Vcpu::get_msr(u32 index) {
+  return read(fresh(), Who::kHost, index);
 }
 
 int Vcpu::set_msrs(std::span<const MsrEntry> entries) {
   int done = check_msr_count(fresh(), entries.size());
-  if (done < 0) return done;
+  if (done < 0 || entries.empty()) return done;
+  trace_.clear();
   for (const MsrEntry& entry : entries) {
-    if (set_msr(entry.index, entry.value) != kOk) break;
+    if (write(next(), Who::kHost, entry.index, entry.value) != kOk) break;
     ++done;
   }
   return done;
@@ -158,9 +174,10 @@ int Vcpu::set_msrs(std::span<const MsrEntry> entries) {
 
 int Vcpu::get_msrs(std::span<MsrEntry> entries) {
   int done = check_msr_count(fresh(), entries.size());
-  if (done < 0) return done;
+  if (done < 0 || entries.empty()) return done;
+  trace_.clear();
   for (MsrEntry& entry : entries) {
-    const GuestAnswer got = get_msr(entry.index);
+    const GuestAnswer got = read(next(), Who::kHost, entry.index);
     if (got.code != kOk) break;
     entry.value = got.value;
     ++done;
@@ -169,26 +186,19 @@ int Vcpu::get_msrs(std::span<MsrEntry> entries) {
 }
 
 GuestAnswer Vcpu::guest_wrmsr(u32 index, u64 value) {
-  Op& op = fresh();
-  op.msr = index;
-  op.data = value;
-  op.write = true;
-  const int code = access_msr(op);
+  const int code = write(fresh(), Who::kGuest, index, value);
   return {.gp = code != kOk, .code = code};
 }
 
 GuestAnswer Vcpu::guest_rdmsr(u32 index) {
-  Op& op = fresh();
-  op.msr = index;
-  const int code = access_msr(op);
-  return answer(op, code);
+  return read(fresh(), Who::kGuest, index);
 }
 
 GuestAnswer Vcpu::rdpmc(u32 ecx) {
   Op& op = fresh();
   op.msr = ecx;
   const int code = kvm::rdpmc(op);
-  return answer(op, code);
+  return {.gp = code != kOk, .value = code == kOk ? op.value : 0, .code = code};
 }
 
 void Vcpu::count(u8 event, u8 umask, u64 n) {
@@ -250,8 +260,9 @@ HardwareMsrs& Vcpu::attach(HardwareMsrs& hardware) {
   return before;
 }
 
-bool Vcpu::passes_through(u32 index) {
-  Op& op = fresh();
+bool Vcpu::passes_through(u32 index) const {
+  Op op = op_;
+  op.trace = nullptr;
   op.msr = index;
   return state.lbr_passthrough && is_lbr_msr(op);
 }

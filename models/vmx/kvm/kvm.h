@@ -4,28 +4,14 @@
 // Modelled: what user space and the guest get back, and why: trace() names the rules that decided.
 // Not modelled: the guest's code itself (a vCPU that runs executes on a hart, which the machine provides).
 // Source: kvm-lbr-semantics.md, all sections.
-#include <map>
 #include <memory>
 #include <span>
 
 #include "models/vmx/kvm/event_filter.h"
-#include "models/vmx/kvm/op.h"
+#include "models/vmx/kvm/hardware.h"
 #include "models/vmx/kvm/user_abi.h"
 
 namespace lastbranch::kvm {
-
-/// Registers that keep what is written: a CPU without one.
-class StoredMsrs : public HardwareMsrs {
- public:
-  std::optional<u64> read(u32 index) override { return values_[index]; }
-  bool write(u32 index, u64 value) override {
-    values_[index] = value;
-    return true;
-  }
-
- private:
-  std::map<u32, u64> values_;
-};
 
 struct MsrEntry {
   u32 index = 0;
@@ -53,17 +39,23 @@ class Vcpu;
 /// A machine with kvm and kvm_intel loaded.
 class Host {
  public:
-  explicit Host(HostState state = {}, ModuleParams params = {});
+  /// Boots: perf probes the LBR registers, which matters where the host is itself a guest, and the modules
+  /// are loaded; the trace has the rules of both. `hardware`: the CPU's registers, which must outlive the
+  /// vCPUs; nullptr: the host's own, which keep what is written.
+  explicit Host(HostState state = {}, ModuleParams params = {}, HardwareMsrs* hardware = nullptr);
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
   HostState state;
   ModuleState module;
-  /// The CPU's registers; the host's own unless set. Must outlive the vCPUs.
-  HardwareMsrs* hardware = &own_;
 
+  /// The CPU's registers.
+  [[nodiscard]] HardwareMsrs& hardware() { return *hardware_; }
   /// Loads the modules again: after a change of `state` that a booted kernel would not have seen.
   void reload();
+  /// Calls perf's function of that name with a caller's `record`: the kernel's return value, 0 where it has
+  /// none.
+  int x86_perf_get_lbr(LbrRecordSet& record);
   [[nodiscard]] u64 supported_perf_capabilities();
   /// KVM_GET_MSRS on /dev/kvm: how many were read.
   int get_feature_msrs(std::span<MsrEntry> entries);
@@ -72,10 +64,13 @@ class Host {
   [[nodiscard]] GuestCpuid supported_cpuid();
   /// The VM must not outlive the host.
   [[nodiscard]] std::unique_ptr<Vm> create_vm();
-  [[nodiscard]] const Trace& trace() const { return trace_; }
+  /// What decided the last call, in words, one line a rule; at first, the boot.
+  [[nodiscard]] std::vector<std::string> trace() const { return trace_.words(); }
+  [[nodiscard]] const Trace& rules() const { return trace_; }
 
  private:
   StoredMsrs own_;
+  HardwareMsrs* hardware_;
   Trace trace_;
 };
 
@@ -87,15 +82,22 @@ class Vm {
 
   VmState state;
 
+  /// KVM_CHECK_EXTENSION of KVM_CAP_PMU_CAPABILITY: the flags that can be enabled.
+  [[nodiscard]] u64 check_pmu_capability() const;
   /// KVM_ENABLE_CAP: 0 or -EINVAL.
   int enable_pmu_capability(u64 flags);
+  /// KVM_SET_PMU_EVENT_FILTER: 0, -EINVAL or -E2BIG.
   int set_event_filter(const EventFilter& filter);
   [[nodiscard]] std::unique_ptr<Vcpu> create_vcpu();
   [[nodiscard]] std::unique_ptr<Vcpu> create_vcpu(const GuestCpuid& cpuid);
   [[nodiscard]] Host& host() { return host_; }
+  /// What decided the last call, in words, one line a rule.
+  [[nodiscard]] std::vector<std::string> trace() const { return trace_.words(); }
+  [[nodiscard]] const Trace& rules() const { return trace_; }
 
  private:
   Host& host_;
+  Trace trace_;
 };
 
 class Vcpu {
@@ -139,17 +141,23 @@ class Vcpu {
   /// From now on the vCPU runs on that CPU, which must outlive it or be replaced. Returns the one before.
   HardwareMsrs& attach(HardwareMsrs& hardware);
 
-  /// What decided the last call, in words, one line a rule.
+  /// What decided the last call, in words, one line a rule; of a list of registers, the rules of each entry.
   [[nodiscard]] std::vector<std::string> trace() const { return trace_.words(); }
   [[nodiscard]] const Trace& rules() const { return trace_; }
-  /// The last call's operation: log lines, warnings, events made.
+  /// The last call's operation, of a list that of its last entry; `did` is what the whole call did: log
+  /// lines, warnings, events made.
   [[nodiscard]] const Op& last() const { return op_; }
   [[nodiscard]] Op& operation() { return op_; }
   /// Whether the guest's access of `index` reaches the CPU without an exit.
-  [[nodiscard]] bool passes_through(u32 index);
+  [[nodiscard]] bool passes_through(u32 index) const;
 
  private:
+  /// For a new call.
   Op& fresh();
+  /// For the next entry of a list: what has been done and the trace stay.
+  Op& next();
+  int write(Op& op, Who who, u32 index, u64 value);
+  GuestAnswer read(Op& op, Who who, u32 index);
 
   Trace trace_;
   Op op_;

@@ -19,8 +19,8 @@ void intercept(Op& op, bool on) {
   if (op.vcpu.lbr_passthrough != on) return;
   op.vcpu.lbr_passthrough = !on;
   const LbrRecordSet& lbr = op.vcpu.lbr;
-  op.intercept_updates += (lbr.info != 0 ? 3 : 2) * lbr.nr + 2;
-  op.last_intercept = on ? 1 : 0;
+  op.did.intercept_updates += (lbr.info != 0 ? 3 : 2) * lbr.nr + 2;
+  op.did.last_intercept = on ? 1 : 0;
 }
 bool guest_lbr(const Op& op) {
   return (op.vcpu.vmcs_debugctl & debugctl::kLbr) != 0;
@@ -51,7 +51,7 @@ constexpr Rule kEntryRules[] = {
      },
      [](Op& op) -> int {
        intercept(op, true);
-       ++op.warnings;
+       ++op.did.warnings;
        return kOk;
      }},
     {"entry-no-event", "no event: intercepted", "5", kAllKernels,
@@ -65,7 +65,7 @@ constexpr Rule kEntryRules[] = {
      [](Op& op) -> int {
        intercept(op, true);
        op.vcpu.pmu.in_use &= ~kVlbrBit;
-       ++op.warnings;
+       ++op.did.warnings;
        return kOk;
      }},
     {"entry-pass-through", "the event is active: the LBR registers are passed through", "5", kAllKernels,

@@ -50,7 +50,7 @@ constexpr Rule kCreateRules[] = {
        op.vcpu.lbr_event = true;
        ++op.vcpu.pmu.event_count;
        op.vcpu.pmu.in_use |= kVlbrBit;
-       ++op.events_created;
+       ++op.did.events_created;
        return kOk;
      }},
 };
@@ -61,7 +61,7 @@ bool active(const Op& op) {
 }
 int write_hardware(Op& op) {
   op.vcpu.pmu.in_use |= kVlbrBit;
-  ++op.hardware_writes;
+  ++op.did.hardware_writes;
   return op.hardware.write(op.msr, op.data) ? kOk : kInvalid;
 }
 

@@ -37,7 +37,7 @@ bool saved_as_zero(const Op& op) {
 }
 
 int ignore_and_log(Op& op) {
-  ++op.log_lines;
+  ++op.did.log_lines;
   return zero(op);
 }
 
@@ -82,7 +82,7 @@ constexpr Rule kVerdictRules[] = {
     {"verdict-ignore", "ignore_msrs: an unknown register reads 0 and drops writes", "7", kAllKernels,
      [](const Op& op) { return op.module.params.ignore_msrs; },
      [](Op& op) -> int {
-       if (op.module.params.report_ignored_msrs) ++op.log_lines;
+       if (op.module.params.report_ignored_msrs) ++op.did.log_lines;
        return zero(op);
      }},
     {"verdict-unsupported", "unsupported: #GP for the guest; user space's loop ends here", "7", kAllKernels,

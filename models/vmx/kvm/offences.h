@@ -30,7 +30,4 @@ struct Offence {
 /// "LBR, FREEZE_LBRS_ON_PMI": the bits of a register by their names.
 [[nodiscard]] std::string bit_names(u32 msr, u64 bits);
 
-/// Bits of MSR_LBR_SELECT that the CPU takes. Source: SDM vol. 4, MSR_LBR_SELECT.
-inline constexpr u64 kLbrSelectBits = 0x3ff;
-
 }  // namespace lastbranch::kvm

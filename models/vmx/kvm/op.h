@@ -28,6 +28,9 @@ inline constexpr u64 kPebsMask = 0x4fc0;
 }
 }  // namespace perfcap
 
+/// Bits of MSR_LBR_SELECT that the CPU takes. Source: SDM vol. 4, MSR_LBR_SELECT.
+inline constexpr u64 kLbrSelectBits = 0x3ff;
+
 /// The registers of the CPU the vCPU runs on, for those that are passed through or written for the guest.
 class HardwareMsrs {
  public:
@@ -36,6 +39,17 @@ class HardwareMsrs {
   [[nodiscard]] virtual std::optional<u64> read(u32 index) = 0;
   /// False: the write faults.
   virtual bool write(u32 index, u64 value) = 0;
+};
+
+/// What an operation does beside its answer.
+struct Effects {
+  unsigned log_lines = 0;       ///< messages in the host's log
+  unsigned events_created = 0;  ///< perf events made
+  unsigned hardware_writes = 0;
+  unsigned intercept_updates = 0;
+  int last_intercept = -1;  ///< 1: intercepts were set, 0: cleared, -1: untouched
+  unsigned warnings = 0;    ///< "guest LBR may be wrong"
+  unsigned lvtpc = 0;       ///< interrupts sent to the local APIC's LVTPC
 };
 
 struct Op {
@@ -62,13 +76,7 @@ struct Op {
   LbrRecordSet* record = nullptr;  ///< what x86_perf_get_lbr fills
   ModuleState* loading = nullptr;  ///< while the module is loaded: op.module, to be filled
   const EventFilter* filter = nullptr;
-  unsigned log_lines = 0;       ///< messages in the host's log
-  unsigned events_created = 0;  ///< perf events made
-  unsigned hardware_writes = 0;
-  unsigned intercept_updates = 0;
-  int last_intercept = -1;  ///< 1: intercepts were set, 0: cleared, -1: untouched
-  unsigned warnings = 0;    ///< "guest LBR may be wrong"
-  unsigned lvtpc = 0;       ///< interrupts sent to the local APIC's LVTPC
+  Effects did{};
 
   [[nodiscard]] bool guest() const { return who == Who::kGuest; }
   [[nodiscard]] bool is(KernelSet set) const { return set.contains(host.kernel); }

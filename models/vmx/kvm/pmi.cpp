@@ -23,7 +23,7 @@ constexpr Rule kPmiRules[] = {
      }},
     {"pmi-lvtpc", "the in-kernel local APIC delivers what its LVTPC says", "5", kAllKernels, apic,
      [](Op& op) -> int {
-       ++op.lvtpc;
+       ++op.did.lvtpc;
        return kOk;
      }},
 };

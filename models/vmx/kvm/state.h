@@ -107,6 +107,7 @@ struct GuestCpuid {
   void set_pdcm(bool on) { leaf1_ecx = (leaf1_ecx & ~(1u << 15)) | (u32{on} << 15); }
   void set_dtes64(bool on) { leaf1_ecx = (leaf1_ecx & ~(1u << 2)) | (u32{on} << 2); }
   void set_ds(bool on) { leaf1_edx = (leaf1_edx & ~(1u << 21)) | (u32{on} << 21); }
+  void set_rtm(bool on) { leaf7_ebx = (leaf7_ebx & ~(1u << 11)) | (u32{on} << 11); }
   void set_bus_lock_detect(bool on) { leaf7_ecx = (leaf7_ecx & ~(1u << 24)) | (u32{on} << 24); }
   /// Leaf 0AH as a hypervisor would give it.
   void set_pmu(unsigned version, unsigned gp, unsigned fixed, unsigned width = 48, unsigned events = 7);

@@ -142,7 +142,7 @@ constexpr Rule kFeatureRules[] = {
      [](const Op& op) { return op.module.params.ignore_msrs; },
      [](Op& op) -> int {
        op.value = 0;
-       if (op.module.params.report_ignored_msrs) ++op.log_lines;
+       if (op.module.params.report_ignored_msrs) ++op.did.log_lines;
        return kOk;
      }},
     {"feature-unknown", "an unknown feature MSR is unsupported", "2", kAllKernels, always,

@@ -53,7 +53,7 @@ void replay_perfcap(Case& row) {
   int code = 0;
   const Op call = s.write(who, msr::kPerfCapabilities, row.next(), code);
   row.give_code(code);
-  row.give(call.log_lines);
+  row.give(call.did.log_lines);
   row.give(s.vcpu.perf_capabilities);
   row.give(s.vcpu.lbr.nr);
   row.give(vlbr_enabled(call) ? 1 : 0);

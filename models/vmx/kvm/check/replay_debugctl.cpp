@@ -54,10 +54,10 @@ void replay_debugctl(Case& row) {
   int code = 0;
   const Op call = s.write(who, msr::kDebugctl, data, code);
   row.give_code(code);
-  row.give(call.log_lines);
+  row.give(call.did.log_lines);
   row.give(s.vcpu.vmcs_debugctl);
   row.give(s.vcpu.vmcs12_debugctl);
-  row.give(call.events_created);
+  row.give(call.did.events_created);
   row.give(s.vcpu.lbr_event ? 1 : 0);
   s.give_read(row, Who::kHost, msr::kDebugctl);
   s.give_read(row, Who::kGuest, msr::kDebugctl);
@@ -90,12 +90,12 @@ void replay_nested(Case& row) {
   const int code = nested_check(call);
   row.give_code(code);
   if (code != kOk) {
-    row.give(call.log_lines);
+    row.give(call.did.log_lines);
     for (int i = 0; i < 2; ++i) row.give(0);
     return;
   }
   nested_load(call);
-  row.give(call.log_lines);
+  row.give(call.did.log_lines);
   row.give(call.l1_debugctl);
   row.give(s.vcpu.vmcs_debugctl);
 }
@@ -115,7 +115,7 @@ void replay_pmi(Case& row) {
   s.vcpu.vmcs_debugctl = debugctl;
   deliver_pmi(call);
   row.give(s.vcpu.vmcs_debugctl);
-  row.give(call.lvtpc);
+  row.give(call.did.lvtpc);
 }
 
 }  // namespace lastbranch::kvm

@@ -41,8 +41,8 @@ void replay_lbrmsr(Case& row) {
   const int code = access_msr(call);
   row.give_code(code);
   row.give(code == kOk && !write ? call.value : 0);
-  row.give(call.hardware_writes);
-  row.give(call.events_created);
+  row.give(call.did.hardware_writes);
+  row.give(call.did.events_created);
   row.give(s.vcpu.lbr_event ? 1 : 0);
   row.give(in_use(s));
 }
@@ -68,9 +68,9 @@ void replay_passthrough(Case& row) {
   if (!lbrs) s.vcpu.lbr.nr = 0;
   prepare_entry(call);
   row.give(s.vcpu.lbr_passthrough ? 1 : 0);
-  row.give(call.intercept_updates);
-  row.give_code(call.last_intercept);
-  row.give(call.warnings);
+  row.give(call.did.intercept_updates);
+  row.give_code(call.did.last_intercept);
+  row.give(call.did.warnings);
   row.give(in_use(s));
   sched_in(call);
   slice_cleanup(call);

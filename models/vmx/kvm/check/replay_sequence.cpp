@@ -53,7 +53,7 @@ class Sequence {
     const VcpuState& v = s_.vcpu;
     results_ += fmt::format(" {}:{:#x}|{:x}.{}.{:x}.{:d}{:d}{:d}.w{}.l{}", code, value, v.perf_capabilities,
                             v.lbr.nr, v.vmcs_debugctl, v.lbr_event, v.lbr_passthrough,
-                            (v.pmu.in_use & kVlbrBit) != 0, op.warnings, op.log_lines);
+                            (v.pmu.in_use & kVlbrBit) != 0, op.did.warnings, op.did.log_lines);
   }
   /// The operand of P: a number, or one made of the supported value.
   u64 capabilities(std::string_view op, std::string_view text) {

@@ -37,7 +37,7 @@ void replay_vpmu(Case& row) {
   if (pre != 0) s.write(Who::kHost, pre, pre_data, code);
   const Op call = s.write(who, index, data, code);
   row.give_code(code);
-  row.give(call.log_lines);
+  row.give(call.did.log_lines);
   s.give_read(row, Who::kGuest, index);
   s.give_read(row, Who::kHost, index);
   row.give(s.vcpu.pmu.global_status);
