@@ -1,7 +1,5 @@
 // lastbranch report: which branches of a capture were taken most. perf report shows the rest.
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <span>
 #include <string>
 #include <tuple>
@@ -15,9 +13,11 @@
 #include "apps/lastbranch/file_options.h"
 #include "apps/lastbranch/symbolizer.h"
 #include "sim/base/error.h"
-#include "sim/perfdata/build_id.h"
+#include "sim/machine/recorder.h"
+#include "sim/perfdata/capture_symbols.h"
 #include "sim/replay/edge_profile.h"
 #include "sim/replay/report_text.h"
+#include "sim/user/vdso.h"
 
 namespace lastbranch::cli {
 namespace {
@@ -33,25 +33,22 @@ double percent(u64 part, u64 whole) {
 /// Places in words.
 class Places {
  public:
+  explicit Places(const perfdata::Features& features)
+      : symbols_(features), simulated_(features.version == kRecorderVersion) {}
+
   std::string describe(const replay::Place& place) {
     if (place.file == nullptr) return "[unknown]";
-    const std::string text = is_replaced(*place.file)
-                                 ? fmt::format("{:#x} ({})", place.offset, place.file->base_name())
-                                 : symbolizer_.describe(place.file->name, place.offset);
-    return replay::printable(text);
+    if (place.file->kind == perfdata::MappingKind::kVdso && simulated_) {
+      const std::string function = user::describe_vdso(place.offset);
+      if (!function.empty()) return fmt::format("{} ({})", function, place.file->name);
+    }
+    return replay::printable(describe_place(symbols_.of(*place.file), place.file->name, place.offset));
   }
+  [[nodiscard]] std::vector<std::string> notes() const { return symbols_.notes(); }
 
  private:
-  /// This host's file of that name is another build.
-  bool is_replaced(const replay::MappedFile& file) {
-    if (!file.build_id) return false;
-    const auto [at, is_new] = build_ids_.try_emplace(file.name);
-    if (is_new) at->second = perfdata::read_build_id(file.name);
-    return at->second && *at->second != *file.build_id;
-  }
-
-  std::map<std::string, std::optional<perfdata::BuildId>> build_ids_;  // of files of this host
-  Symbolizer symbolizer_;
+  perfdata::CaptureSymbols symbols_;
+  bool simulated_;  // the capture's vDSO is ours
 };
 
 struct Row {
@@ -71,14 +68,13 @@ std::vector<Row> sorted_rows(const replay::EdgeProfile& profile) {
   return rows;
 }
 
-void print(const replay::EdgeProfile& profile, Output& out, u64 most) {
+void print(const replay::EdgeProfile& profile, Places& places, Output& out, u64 most) {
   const std::vector<Row> rows = sorted_rows(profile);
   const u64 total = replay::total(profile.taken());
   out.write(fmt::format("{} branches in {} samples, {} different\n", total,
                         profile.samples() + profile.samples_without(), rows.size()));
   if (rows.empty()) return;
   out.write("  share  missed  branch -> target\n");
-  Places places;
   for (const Row& r : std::span(rows).first(std::min<std::size_t>(rows.size(), most))) {
     out.write(fmt::format("{:6.2f}% {:6.2f}%  {} -> {}\n", percent(r.taken, total),
                           percent(r.mispredicted, r.taken), places.describe(r.from), places.describe(r.to)));
@@ -104,8 +100,11 @@ int report_command(const std::vector<std::string>& arguments) {
   const auto source = command.open_capture();
   const auto out = command.open_output();
   const replay::EdgeProfile profile(*source);
-  print(profile, *out, rows);
+  Places places(source->features());
+  print(profile, places, *out, rows);
   out->finish();
+  for (const std::string& note : profile.notes()) complain(note);
+  for (const std::string& note : places.notes()) complain(note);
   return tell_of(*source);
 }
 

@@ -4,35 +4,27 @@
 
 #include "sim/base/base_name.h"
 #include "sim/base/error.h"
-#include "sim/load/file_reader.h"
 
 namespace lastbranch::cli {
 
-const Symbolizer::File& Symbolizer::file(const std::string& path) {
-  const auto [at, is_new] = files_.try_emplace(path);
-  if (is_new) {
-    try {
-      const load::FileReader reader(path);
-      at->second.segments = load::read_elf(reader).segments;
-      at->second.symbols = load::SymbolTable(reader);
-    } catch (const Error&) {
-      // Without symbols: "//anon", JIT code, or a file that has gone since.
-    }
+std::string describe_place(const load::SymbolFile* file, std::string_view path, u64 offset) {
+  const auto linked = file != nullptr ? file->address_of(offset) : std::nullopt;
+  if (const auto hit = linked ? file->symbols().find(*linked) : std::nullopt) {
+    return fmt::format("{}+{:#x} ({})", hit->name, hit->offset, base_name(path));
   }
-  return at->second;
+  return fmt::format("{:#x} ({})", linked.value_or(offset), base_name(path));
 }
 
 std::string Symbolizer::describe(const std::string& path, u64 offset) {
-  const std::string_view name = base_name(path);
-  const File& known = file(path);
-  for (const load::Segment& s : known.segments) {
-    if (offset - s.offset >= s.file_bytes) continue;
-    const u64 linked = offset - s.offset + s.address;
-    if (const auto hit = known.symbols.find(linked))
-      return fmt::format("{}+{:#x} ({})", hit->name, hit->offset, name);
-    return fmt::format("{:#x} ({})", linked, name);
+  const auto [at, is_new] = files_.try_emplace(path);
+  if (is_new) {
+    try {
+      at->second.emplace(path);
+    } catch (const Error&) {
+      // "//anon", JIT code, or a file that has gone since.
+    }
   }
-  return fmt::format("{:#x} ({})", offset, name);
+  return describe_place(at->second ? &*at->second : nullptr, path, offset);
 }
 
 }  // namespace lastbranch::cli

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "sim/perfdata/address_space.h"
 #include "sim/perfdata/branch_filter.h"
 #include "sim/perfdata/record_source.h"
-#include "sim/replay/address_space.h"
 #include "sim/replay/common_places.h"
 #include "sim/replay/report.h"
 #include "sim/replay/taken_ratios.h"
@@ -70,7 +70,7 @@ class CaptureWindows {
   perfdata::RecordSource& source_;
   bool duplicated_tops_;
   replay::Report& report_;
-  replay::AddressSpace maps_;
+  perfdata::AddressSpace maps_;
   replay::CommonPlaces places_;
   BranchFilter filter_;
   bool filter_known_ = false;

@@ -53,7 +53,7 @@ perfdata::WriterConfig writer_config(const Machine& machine, const RecordConfig&
   }
   w.hostname = "lastbranch";
   w.os_release = "6.1.0";
-  w.version = "lastbranch";
+  w.version = kRecorderVersion;
   w.cpu_desc = std::string(part.brand);
   w.cpu_id = part.cpuid_string();
   w.mem_kb = machine.memory_bytes() / 1024;

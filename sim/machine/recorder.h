@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sim/machine/machine.h"
@@ -14,6 +15,9 @@
 #include "sim/perfdata/writer.h"
 
 namespace lastbranch {
+
+/// What recordings call the perf that made them.
+inline constexpr std::string_view kRecorderVersion = "lastbranch";
 
 struct SampledEvent {
   pmu::EventSpec spec;

@@ -186,7 +186,7 @@ class Run {
   }
 
   CaptureWindows& windows_;
-  replay::AddressSpace maps_;
+  perfdata::AddressSpace maps_;
   u32 maps_generation_ = 0;
   std::unordered_map<Key, u32, KeyHash> numbers_;
   std::vector<Edge> edges_;

@@ -33,7 +33,7 @@ struct Contents {
   WriterConfig config;
   std::vector<Attr> attrs = {};
   std::vector<u64> ids = {};  ///< one per attribute
-  std::vector<MappedFile> files = {};
+  std::vector<IdentifiedFile> files = {};
   std::optional<u64> first_sample_time = {};
   std::optional<CompressionInfo> compression = {};
   std::size_t sample_time_at = 0;  ///< of the time in a SAMPLE record, from its header on

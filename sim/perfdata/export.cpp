@@ -21,7 +21,7 @@ std::unique_ptr<Exporter> make_exporter(const RecordSource& source, ExportFormat
     case ExportFormat::kCsv:
       return make_csv_exporter(source);
     case ExportFormat::kFolded:
-      return make_folded_exporter(source, options);
+      return make_folded_exporter(source);
     case ExportFormat::kFdata:
       return make_fdata_exporter(source, options);
     case ExportFormat::kCount:

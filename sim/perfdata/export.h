@@ -33,8 +33,6 @@ struct ExportOptions {
   std::string fields = {};
   /// kFdata: the program whose profile is wanted; empty: the file that most branches lie in.
   std::string binary = {};
-  /// kFolded, kFdata: where the files of the mappings are; prepended to their names.
-  std::string symbol_root = {};
 };
 
 /// What an export wrote.

@@ -6,10 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "sim/base/base_name.h"
 #include "sim/base/error.h"
+#include "sim/perfdata/capture_symbols.h"
 #include "sim/perfdata/export_sink.h"
-#include "sim/perfdata/export_symbols.h"
 #include "sim/perfdata/script.h"
 
 namespace lastbranch::perfdata {
@@ -17,11 +16,10 @@ namespace {
 
 class FoldedExporter final : public Exporter {
  public:
-  FoldedExporter(const RecordSource& source, const ExportOptions& options)
-      : source_(source), symbols_(options.symbol_root) {}
+  explicit FoldedExporter(const RecordSource& source) : source_(source), symbols_(source.features()) {}
 
   void record(const Record& record, std::string& /*text*/) override {
-    maps_.follow(record);
+    maps_.record(record);
     const auto* sample = std::get_if<SampleRecord>(&record.body);
     if (sample == nullptr) return;
     stack_.clear();
@@ -41,7 +39,7 @@ class FoldedExporter final : public Exporter {
     line_.clear();
     for (auto ip = stack_.rbegin(); ip != stack_.rend(); ++ip) {
       if (!line_.empty()) line_ += ';';
-      append_frame(sample->pid, *ip);
+      append_frame(*sample, *ip);
     }
     if (!line_.empty()) counts_[line_] += sample->repeat;
   }
@@ -57,20 +55,23 @@ class FoldedExporter final : public Exporter {
       fmt::format_to(std::back_inserter(text), "{} {}\n", line, count);
   }
 
-  [[nodiscard]] std::vector<std::string> notes() const override { return maps_.notes(); }
+  [[nodiscard]] std::vector<std::string> notes() const override {
+    std::vector<std::string> notes = maps_.notes();
+    std::ranges::copy(symbols_.notes(), std::back_inserter(notes));
+    return notes;
+  }
 
  private:
-  void append_frame(u32 pid, u64 ip) {
-    const FilePlace place = maps_.find(pid, ip);
-    if (place.file == FilePlace::kNoFile) {
+  void append_frame(const SampleRecord& sample, u64 ip) {
+    const Mapping* mapping = maps_.find(sample.pid, ip, sample.time);
+    if (mapping == nullptr) {
       line_ += "[unknown]";
       return;
     }
-    const std::string& file = maps_.files()[place.file];
-    const FileSymbols* symbols = symbols_.of(file);
-    const auto hit = symbols != nullptr ? symbols->at_offset(place.offset) : std::nullopt;
+    const load::SymbolFile* file = symbols_.of(*mapping->file);
+    const auto hit = file != nullptr ? file->at_offset(mapping->file_offset(ip)) : std::nullopt;
     if (!hit) {
-      const std::string_view name = base_name(file);
+      const std::string_view name = mapping->file->base_name();
       const bool marked = name.starts_with('[');
       fmt::format_to(std::back_inserter(line_), "{}{}{}", marked ? "" : "[", name, marked ? "" : "]");
       return;
@@ -81,8 +82,8 @@ class FoldedExporter final : public Exporter {
   }
 
   const RecordSource& source_;
-  CaptureMaps maps_;
-  SymbolCache symbols_;
+  AddressSpace maps_;
+  CaptureSymbols symbols_;
   std::vector<u64> stack_;  // innermost first
   std::string line_;
   std::map<std::string, u64, std::less<>> counts_;
@@ -91,8 +92,8 @@ class FoldedExporter final : public Exporter {
 
 }  // namespace
 
-std::unique_ptr<Exporter> make_folded_exporter(const RecordSource& source, const ExportOptions& options) {
-  return std::make_unique<FoldedExporter>(source, options);
+std::unique_ptr<Exporter> make_folded_exporter(const RecordSource& source) {
+  return std::make_unique<FoldedExporter>(source);
 }
 
 }  // namespace lastbranch::perfdata

@@ -48,8 +48,7 @@ class Exporter {
                                                              const ExportOptions& options);
 [[nodiscard]] std::unique_ptr<Exporter> make_json_exporter(const RecordSource& source);
 [[nodiscard]] std::unique_ptr<Exporter> make_csv_exporter(const RecordSource& source);
-[[nodiscard]] std::unique_ptr<Exporter> make_folded_exporter(const RecordSource& source,
-                                                             const ExportOptions& options);
+[[nodiscard]] std::unique_ptr<Exporter> make_folded_exporter(const RecordSource& source);
 [[nodiscard]] std::unique_ptr<Exporter> make_fdata_exporter(const RecordSource& source,
                                                             const ExportOptions& options);
 

@@ -8,7 +8,7 @@ namespace {
 
 bool put_build_ids(Encoder& out, const FeatureInput& input) {
   constexpr std::size_t kFixed = 36;  // header, pid, id in 24 bytes: as in perf's own files no multiple of 8
-  for (const MappedFile& file : input.files) {
+  for (const IdentifiedFile& file : input.files) {
     const std::size_t name = align_up(file.filename.size() + 1, kStringAlign);
     out.put(RecordHeader{.type = static_cast<u32>(RecordType::kBuildId),
                          .misc = static_cast<u16>(static_cast<u16>(CpuMode::kUser) | kMiscBuildIdSize),

@@ -15,7 +15,7 @@
 namespace lastbranch::perfdata {
 
 /// A file that was mapped, and its build-id.
-struct MappedFile {
+struct IdentifiedFile {
   std::string filename;
   BuildId build_id;
 };
@@ -32,7 +32,7 @@ struct FeatureInput {
   const WriterConfig& config;
   std::span<const Attr> attrs;
   std::span<const u64> ids;                             ///< one per attribute
-  std::span<const MappedFile> files;                    ///< each once
+  std::span<const IdentifiedFile> files;                ///< each once
   std::optional<std::pair<u64, u64>> sample_time = {};  ///< first and last, ns
   std::optional<CompressionInfo> compression = {};
 };

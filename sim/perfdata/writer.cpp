@@ -246,7 +246,7 @@ int Writer::flush() {
 }
 
 void Writer::note_file(std::string_view filename, const BuildId& build_id) {
-  const bool known = std::ranges::any_of(contents_.files, [&](const MappedFile& file) {
+  const bool known = std::ranges::any_of(contents_.files, [&](const IdentifiedFile& file) {
     return file.filename == filename && file.build_id == build_id;
   });
   if (!known) contents_.files.push_back({std::string(filename), build_id});

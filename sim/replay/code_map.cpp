@@ -52,24 +52,17 @@ void CodeMap::check() const {
   }
 }
 
-const perfdata::BuildId* CodeMap::build_id(const MappedFile& file) const {
-  if (file.build_id) return &*file.build_id;
-  if (features_ == nullptr) return nullptr;
-  const auto it = std::ranges::find(features_->build_ids, file.name, &perfdata::BuildIdEntry::filename);
-  return it == features_->build_ids.end() ? nullptr : &it->build_id;
-}
-
-bool CodeMap::named(const Code& code, const MappedFile& file) const {
+bool CodeMap::named(const Code& code, const perfdata::MappedFile& file) const {
   if (!object_.empty()) return object_ == file.name || object_ == file.base_name();
   return code.path() == file.name || base_name(code.path()) == file.base_name();
 }
 
-i64 CodeMap::match_elf(const MappedFile& file) {
-  const perfdata::BuildId* theirs = build_id(file);
+i64 CodeMap::match_elf(const perfdata::MappedFile& file) {
+  const auto theirs = build_id_of(file, features_);
   i64 by_name = kNone;
   for (std::size_t k = 0; k < elfs_.size(); ++k) {
     const auto& own = elfs_[k]->build_id();
-    if (own && theirs != nullptr) {
+    if (own && theirs) {
       if (*own == *theirs) return static_cast<i64>(k);
       if (named(*elfs_[k], file)) refused_[k] = theirs->hex();
     } else if (named(*elfs_[k], file) && by_name == kNone) {
@@ -79,7 +72,7 @@ i64 CodeMap::match_elf(const MappedFile& file) {
   return by_name;
 }
 
-i64 CodeMap::match_table(const Mapping& mapping) const {
+i64 CodeMap::match_table(const perfdata::Mapping& mapping) const {
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const FlowTable& table = *tables_[t];
     const std::size_t k = elfs_.size() + t;
@@ -100,8 +93,8 @@ i64 CodeMap::match_table(const Mapping& mapping) const {
   return kNone;
 }
 
-i64 CodeMap::code_of(const Mapping& mapping) {
-  const MappedFile& file = *mapping.file;
+i64 CodeMap::code_of(const perfdata::Mapping& mapping) {
+  const perfdata::MappedFile& file = *mapping.file;
   if (file.number >= code_of_file_.size()) code_of_file_.resize(maps_.files().size(), kUndecided);
   i64& known = code_of_file_[file.number];
   if (known == kUndecided) known = match_elf(file);
@@ -122,11 +115,11 @@ Spot CodeMap::locate(u32 pid, u64 address, u64 time) {
   if (!is_canonical(address, kAddressBits)) return {SpotKind::kNowhere, 0, address, 0};
   if (in_kernel(address)) return {SpotKind::kKernel, 0, address, 0};
   if (maps_.empty()) return by_link_address(address);
-  const Mapping* mapping = maps_.find(pid, address, time);
+  const perfdata::Mapping* mapping = maps_.find(pid, address, time);
   if (mapping == nullptr) return {SpotKind::kUnmapped, 0, address, 0};
-  if (mapping->file->kind == MappingKind::kVdso) return {SpotKind::kVdso, 0, address, 0};
+  if (mapping->file->kind == perfdata::MappingKind::kVdso) return {SpotKind::kVdso, 0, address, 0};
   const Spot foreign{SpotKind::kForeign, 0, address, 0};
-  if (mapping->file->kind != MappingKind::kFile) return foreign;
+  if (mapping->file->kind != perfdata::MappingKind::kFile) return foreign;
   const i64 number = code_of(*mapping);
   if (number < 0) return foreign;
   const auto k = static_cast<u32>(number);
@@ -145,8 +138,8 @@ std::vector<std::string> CodeMap::notes() const {
     if (used_[k]) continue;
     std::string line = fmt::format("no sample lies in {}", codes_[k]->path());
     std::size_t shown = 0;
-    for (const MappedFile& file : maps_.files()) {
-      if (file.kind != MappingKind::kFile || shown == kNamed) continue;
+    for (const perfdata::MappedFile& file : maps_.files()) {
+      if (file.kind != perfdata::MappingKind::kFile || shown == kNamed) continue;
       line += fmt::format("{}{}", shown++ == 0 ? "; mapped are " : ", ", file.name);
     }
     lines.push_back(std::move(line));

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "sim/base/units.h"
+#include "sim/perfdata/address_space.h"
 #include "sim/perfdata/feature_reader.h"
-#include "sim/replay/address_space.h"
 #include "sim/replay/code.h"
 #include "sim/replay/elf_code.h"
 #include "sim/replay/flow_table.h"
@@ -58,7 +58,7 @@ class CodeMap {
   [[nodiscard]] const ElfCode* elf(u32 number) const {
     return number < elfs_.size() ? elfs_[number] : nullptr;
   }
-  [[nodiscard]] const AddressSpace& maps() const { return maps_; }
+  [[nodiscard]] const perfdata::AddressSpace& maps() const { return maps_; }
 
   /// Throws Error when a binary's name was mapped, but only with other build-ids.
   void check() const;
@@ -69,11 +69,10 @@ class CodeMap {
   static constexpr i64 kNone = -1;
   static constexpr i64 kUndecided = -2;
 
-  [[nodiscard]] i64 code_of(const Mapping& mapping);
-  [[nodiscard]] i64 match_elf(const MappedFile& file);
-  [[nodiscard]] i64 match_table(const Mapping& mapping) const;
-  [[nodiscard]] bool named(const Code& code, const MappedFile& file) const;
-  [[nodiscard]] const perfdata::BuildId* build_id(const MappedFile& file) const;
+  [[nodiscard]] i64 code_of(const perfdata::Mapping& mapping);
+  [[nodiscard]] i64 match_elf(const perfdata::MappedFile& file);
+  [[nodiscard]] i64 match_table(const perfdata::Mapping& mapping) const;
+  [[nodiscard]] bool named(const Code& code, const perfdata::MappedFile& file) const;
   [[nodiscard]] Spot by_link_address(u64 address) const;
 
   std::string object_;
@@ -81,7 +80,7 @@ class CodeMap {
   std::vector<std::unique_ptr<Code>> codes_;
   std::vector<const ElfCode*> elfs_;      // the first of codes_
   std::vector<const FlowTable*> tables_;  // the others
-  AddressSpace maps_;
+  perfdata::AddressSpace maps_;
   std::vector<i64> code_of_file_;     // by MappedFile::number
   std::vector<bool> used_;            // by code
   std::vector<std::string> refused_;  // by code: the build-id of a file of its name

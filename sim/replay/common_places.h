@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "sim/base/units.h"
+#include "sim/perfdata/address_space.h"
 #include "sim/perfdata/feature_reader.h"
-#include "sim/replay/address_space.h"
 
 namespace lastbranch::replay {
 
@@ -27,25 +27,24 @@ struct CommonPlace {
 class CommonPlaces {
  public:
   /// `capture`: all maps of the capture; `features`: its features. Both must outlive this.
-  CommonPlaces(const AddressSpace& capture, const perfdata::Features& features)
+  CommonPlaces(const perfdata::AddressSpace& capture, const perfdata::Features& features)
       : capture_(capture), features_(features) {}
 
   /// A place of the capture; nothing where no file is mapped.
   [[nodiscard]] std::optional<CommonPlace> in_capture(u32 pid, u64 address, u64 time);
   /// A place of the run, of which `mapping` is what is mapped at `address`, null for nothing; nothing where
   /// the capture does not have the file.
-  [[nodiscard]] std::optional<CommonPlace> in_run(const Mapping* mapping, u64 address);
+  [[nodiscard]] std::optional<CommonPlace> in_run(const perfdata::Mapping* mapping, u64 address);
   /// Whether in_run() has met the capture's file of this number.
   [[nodiscard]] bool run_has(u32 file) const;
 
  private:
   static constexpr i64 kUndecided = -2;
 
-  [[nodiscard]] i64 match(const Mapping& mapping) const;
-  [[nodiscard]] bool same(const MappedFile& theirs, const Mapping& mapping) const;
-  [[nodiscard]] std::optional<perfdata::BuildId> build_id(const MappedFile& file) const;
+  [[nodiscard]] i64 match(const perfdata::Mapping& mapping) const;
+  [[nodiscard]] bool same(const perfdata::MappedFile& theirs, const perfdata::Mapping& mapping) const;
 
-  const AddressSpace& capture_;
+  const perfdata::AddressSpace& capture_;
   const perfdata::Features& features_;
   std::vector<i64> of_run_;     // by number of the run's file
   std::vector<u64> vdso_size_;  // by number of the capture's file: bytes, of vDSOs

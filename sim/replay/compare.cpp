@@ -174,13 +174,10 @@ std::vector<std::string> notes(const Both<const EdgeProfile*>& profiles) {
       out.push_back(
           fmt::format("{}: branches outside of all mapped files go by their addresses", here.path()));
     }
-    if (here.forks_without_maps() != 0) {
-      out.push_back(fmt::format("{}: {} forks without their parents' maps, which are too many", here.path(),
-                                here.forks_without_maps()));
-    }
+    for (const std::string& note : here.notes()) out.push_back(fmt::format("{}: {}", here.path(), note));
   }
-  for (const MappedFile& a : profiles[0]->files()) {
-    for (const MappedFile& b : profiles[1]->files()) {
+  for (const perfdata::MappedFile& a : profiles[0]->files()) {
+    for (const perfdata::MappedFile& b : profiles[1]->files()) {
       if (a.base_name() != b.base_name() || !a.build_id || !b.build_id || *a.build_id == *b.build_id)
         continue;
       out.push_back(fmt::format("{} has build-id {} in {} and {} in {}: equal offsets are not equal code",

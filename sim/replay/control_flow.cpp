@@ -85,9 +85,7 @@ void ControlFlow::finish() {
   s.judge.finish();
   s.codes.check();
   for (std::string& note : s.codes.notes()) s.report.notes.push_back(std::move(note));
-  if (const u64 forks = s.codes.maps().forks_without_maps(); forks != 0) {
-    s.report.notes.push_back(fmt::format("{} forks without their parents' maps, which are too many", forks));
-  }
+  for (std::string& note : s.codes.maps().notes()) s.report.notes.push_back(std::move(note));
 }
 
 std::optional<bool> ControlFlow::duplicated(const perfdata::SampleRecord& sample) const {

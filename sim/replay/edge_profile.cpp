@@ -59,8 +59,9 @@ EdgeProfile::EdgeProfile(perfdata::RecordSource& source) : path_(source.path()) 
 }
 
 Place EdgeProfile::place(u32 pid, u64 address, u64 time) const {
-  const Mapping* mapping = maps_.find(pid, address, time);
-  if (mapping == nullptr || mapping->file->kind == MappingKind::kAnonymous) return {nullptr, address};
+  const perfdata::Mapping* mapping = maps_.find(pid, address, time);
+  if (mapping == nullptr || mapping->file->kind == perfdata::MappingKind::kAnonymous)
+    return {nullptr, address};
   return {mapping->file, mapping->file_offset(address)};
 }
 

@@ -10,15 +10,15 @@
 #include <utility>
 
 #include "sim/base/units.h"
+#include "sim/perfdata/address_space.h"
 #include "sim/perfdata/record_source.h"
-#include "sim/replay/address_space.h"
 #include "sim/replay/estimate.h"
 
 namespace lastbranch::replay {
 
 /// An address as an offset in a mapped file, or as it is where no file is mapped.
 struct Place {
-  const MappedFile* file = nullptr;
+  const perfdata::MappedFile* file = nullptr;
   u64 offset = 0;
 
   friend auto operator<=>(const Place&, const Place&) = default;
@@ -44,12 +44,13 @@ class EdgeProfile {
   EdgeProfile& operator=(const EdgeProfile&) = delete;
 
   [[nodiscard]] const std::map<Key, Edge>& edges() const { return edges_; }
-  [[nodiscard]] const std::deque<MappedFile>& files() const { return maps_.files(); }
+  [[nodiscard]] const std::deque<perfdata::MappedFile>& files() const { return maps_.files(); }
   [[nodiscard]] const Groups& taken() const { return taken_; }  ///< all branches
   [[nodiscard]] u64 samples() const { return samples_; }        ///< with branch stacks
   [[nodiscard]] u64 samples_without() const { return samples_without_; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  [[nodiscard]] u64 forks_without_maps() const { return maps_.forks_without_maps(); }
+  /// What the maps could not follow, for the user.
+  [[nodiscard]] std::vector<std::string> notes() const { return maps_.notes(); }
 
  private:
   /// An edge by addresses, as long as the maps are what they were.
@@ -68,7 +69,7 @@ class EdgeProfile {
   [[nodiscard]] Place place(u32 pid, u64 address, u64 time) const;
 
   std::string path_;
-  AddressSpace maps_;
+  perfdata::AddressSpace maps_;
   std::map<Key, Edge> edges_;
   std::unordered_map<Raw, Edge*, RawHash> known_;
   Groups taken_{};

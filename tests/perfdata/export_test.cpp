@@ -6,13 +6,11 @@
 #include <sstream>
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
 #include <boost/json.hpp>
 
 #include "sim/base/error.h"
 #include "sim/perfdata/build_id.h"
-#include "sim/perfdata/export_symbols.h"
 #include "sim/perfdata/reader.h"
 #include "sim/perfdata/text_reader.h"
 #include "tests/perfdata/support.h"
@@ -318,7 +316,8 @@ class ExportProgram : public Export {
   }
 
   /// With the program's code where it was linked, and its first page at `bias` more.
-  void write_capture(u64 bias, u64 branch_sample_type, bool chains) const {
+  void write_capture(u64 bias, u64 branch_sample_type, bool chains,
+                     const std::optional<BuildId>& build_id = {}) const {
     WriterConfig config = example_config(path_);
     config.events[0].branch_sample_type = branch_sample_type;
     if (chains) config.events[0].max_stack = 127;
@@ -333,7 +332,7 @@ class ExportProgram : public Export {
                   .prot = 5,
                   .flags = 2,
                   .filename = program_,
-                  .build_id = {}},
+                  .build_id = build_id},
                  0);
     const u64 m = main_ + bias;
     const u64 f = f_ + bias;
@@ -425,68 +424,35 @@ TEST_F(ExportProgram, profgen_takes_the_text) {
       << raw;
 }
 
-TEST_F(ExportProgram, symbols_of_files_that_are_none) {
-  EXPECT_NE(error_of([] { const FileSymbols symbols("/no/such/file"); }).find("cannot open"),
-            std::string::npos);
-  const std::string file = scratch_.file("text");
-  write_file(file, std::as_bytes(std::span(std::string_view("no ELF file"))));
-  EXPECT_NE(error_of([&] { const FileSymbols symbols(file); }).find("expected an ELF64 file"),
-            std::string::npos);
-  const FileSymbols symbols(program_);
-  const auto hit = symbols.at_address(main_ + 6);
-  ASSERT_TRUE(hit.has_value());
-  EXPECT_EQ(hit->name, "main");
-  EXPECT_EQ(hit->unique_name, "main");
-  EXPECT_EQ(hit->offset, 6u);
-  EXPECT_EQ(symbols.at_address(f_)->unique_name, "f/1");
-  EXPECT_FALSE(symbols.at_address(0).has_value());
-}
+TEST_F(ExportProgram, profiles_of_another_build_are_refused) {
+  const auto build = [&](const char* id) {
+    return run_command("gcc -no-pie -Wl,-q -Wl,--build-id=0x" + std::string(id) + " -o " + program_ + " " +
+                       scratch_.file("program.S"))
+        .status;
+  };
+  ASSERT_EQ(build("00112233"), 0);
+  main_ = address_of(" T main$");
+  f_ = address_of(" t f$");
+  const auto recorded = read_build_id(program_);
+  ASSERT_TRUE(recorded.has_value());
+  write_capture(0, kBranchUser | kBranchAny, false, recorded);
+  EXPECT_EQ(lines_of(exported(path_, ExportFormat::kFdata)).size(), 3u);
 
-TEST(ExportSymbols, children_share_the_mappings_of_their_parents) {
-  CaptureMaps maps;
-  constexpr u32 kMaps = 5000, kForks = 6000;
-  const auto map = [&](u32 pid, u64 address, const std::string& name) {
-    MmapRecord record;
-    record.pid = record.tid = pid;
-    record.addr = address;
-    record.len = 0x1000;
-    record.filename = name;
-    maps.follow({.header = {}, .body = record});
-  };
-  const auto fork = [&](u32 pid) {
-    TaskRecord record;
-    record.pid = record.tid = pid;
-    record.parent_pid = record.parent_tid = 1;
-    maps.follow({.header = {}, .body = record});
-  };
-  const auto file_at = [&](u32 pid, u64 address) {
-    const FilePlace place = maps.find(pid, address);
-    return place.file == FilePlace::kNoFile ? "" : maps.files()[place.file];
-  };
-  for (u32 i = 0; i < kMaps; ++i) map(1, 0x10000 + 0x1000ull * i, "a");
-  for (u32 i = 0; i < kForks; ++i) fork(10 + i);
-  map(10, 0x10000, "b");
-  map(1, 0x10000, "c");
-  EXPECT_EQ(file_at(10, 0x10000), "b");
-  EXPECT_EQ(file_at(10, 0x11000), "a");
-  EXPECT_EQ(file_at(11, 0x10000), "a");
-  EXPECT_EQ(file_at(1, 0x10000), "c");
-  EXPECT_EQ(maps.notes(), Texts{});
-  // Each child changes what it shares: copies up to the limit.
-  for (u32 i = 1; i < 500; ++i) map(10 + i, 0x10000, "d");
-  EXPECT_EQ(maps.lost_copies(), 501 - CaptureMaps::kCopiedMax / kMaps);
-  EXPECT_EQ(file_at(509, 0x10000), "d");
-  EXPECT_EQ(maps.notes().size(), 1u);
-}
-
-TEST(ExportSymbols, files_that_are_none_are_not_waited_for) {
-  const ScratchDir scratch;
-  const std::string fifo = scratch.file("fifo");
-  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
-  EXPECT_EQ(read_build_id(fifo), std::nullopt);
-  EXPECT_THROW(FileSymbols{fifo}, Error);
-  SymbolCache cache("");
-  EXPECT_EQ(cache.of(fifo), nullptr);
+  ASSERT_EQ(build("44556677"), 0);
+  for (const std::string& binary : {std::string(), program_}) {
+    const std::string message =
+        error_of([&] { static_cast<void>(exported(path_, ExportFormat::kFdata, {.binary = binary})); });
+    EXPECT_NE(message.find("expected build-id 00112233, as recorded in"), std::string::npos) << message;
+    EXPECT_NE(message.find("found 44556677"), std::string::npos) << message;
+  }
+  write_capture(0, 0, true, recorded);
+  const auto source = open_source(path_);
+  std::string text;
+  const auto summary =
+      export_capture(*source, ExportFormat::kFolded, {}, [&](std::string_view s) { text += s; });
+  EXPECT_EQ(text, "[program];[program] 3\n");
+  ASSERT_EQ(summary.notes.size(), 1u);
+  EXPECT_NE(summary.notes[0].find("expected build-id 00112233"), std::string::npos) << summary.notes[0];
 }
 
 }  // namespace

@@ -1,16 +1,22 @@
 // Maps of captures: what covers what, in which process, and when.
-#include "sim/replay/address_space.h"
+#include "sim/perfdata/address_space.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/replay/listed_source.h"
-
-namespace lastbranch::replay {
+namespace lastbranch::perfdata::test {
 namespace {
 
-perfdata::Record map_record(u32 pid, u64 start, u64 length, u64 pgoff, const std::string& name, u64 time = 0,
-                            u32 prot = 5) {
-  perfdata::MmapRecord map;
+template <typename Body>
+Record record_of(Body body) {
+  Record record;
+  record.header.misc = static_cast<u16>(CpuMode::kUser);
+  record.body = std::move(body);
+  return record;
+}
+
+Record map_record(u32 pid, u64 start, u64 length, u64 pgoff, const std::string& name, u64 time = 0,
+                  u32 prot = 5) {
+  MmapRecord map;
   map.pid = map.tid = pid;
   map.addr = start;
   map.len = length;
@@ -18,21 +24,21 @@ perfdata::Record map_record(u32 pid, u64 start, u64 length, u64 pgoff, const std
   map.prot = prot;
   map.filename = name;
   map.sample_id.time = time;
-  perfdata::Record record = record_of(map);
-  record.header.type = static_cast<u32>(perfdata::RecordType::kMmap2);
+  Record record = record_of(map);
+  record.header.type = static_cast<u32>(RecordType::kMmap2);
   return record;
 }
-perfdata::Record fork_record(u32 pid, u32 parent, u64 time, u16 misc = 0) {
-  perfdata::TaskRecord task;
+Record fork_record(u32 pid, u32 parent, u64 time, u16 misc = 0) {
+  TaskRecord task;
   task.pid = task.tid = pid;
   task.parent_pid = task.parent_tid = parent;
   task.time = time;
-  perfdata::Record record = record_of(task);
+  Record record = record_of(task);
   record.header.misc = misc;
   return record;
 }
-perfdata::Record exec_record(u32 pid, u64 time, bool exec = true) {
-  perfdata::CommRecord comm;
+Record exec_record(u32 pid, u64 time, bool exec = true) {
+  CommRecord comm;
   comm.pid = comm.tid = pid;
   comm.exec = exec;
   comm.sample_id.time = time;
@@ -150,11 +156,11 @@ TEST(AddressSpace, tells_data_from_code) {
   AddressSpace maps;
   maps.record(map_record(1, 0x1000, 0x1000, 0, "a", 0, 1));
   maps.record(map_record(1, 0x2000, 0x1000, 0x1000, "a", 0, 5));
-  perfdata::Record old = map_record(1, 0x3000, 0x1000, 0x2000, "a", 0, 0);
-  old.header.type = static_cast<u32>(perfdata::RecordType::kMmap);
+  Record old = map_record(1, 0x3000, 0x1000, 0x2000, "a", 0, 0);
+  old.header.type = static_cast<u32>(RecordType::kMmap);
   maps.record(old);
-  old.header.misc |= perfdata::kMiscMmapData;
-  std::get<perfdata::MmapRecord>(old.body).addr = 0x4000;
+  old.header.misc |= kMiscMmapData;
+  std::get<MmapRecord>(old.body).addr = 0x4000;
   maps.record(old);
   EXPECT_FALSE(maps.find(1, 0x1000)->executable);
   EXPECT_TRUE(maps.find(1, 0x2000)->executable);
@@ -208,4 +214,4 @@ TEST(AddressSpace, copies_of_a_parent_that_changes_are_limited_and_counted) {
 }
 
 }  // namespace
-}  // namespace lastbranch::replay
+}  // namespace lastbranch::perfdata::test

@@ -18,9 +18,10 @@
 #include <vector>
 
 #include "sim/base/units.h"
+#include "sim/perfdata/feature_reader.h"
 #include "sim/perfdata/records.h"
 
-namespace lastbranch::replay {
+namespace lastbranch::perfdata {
 
 enum class MappingKind : u8 {
   kFile,
@@ -33,12 +34,15 @@ enum class MappingKind : u8 {
 struct MappedFile {
   u32 number = 0;    ///< index into AddressSpace::files()
   std::string name;  ///< path
-  std::optional<perfdata::BuildId> build_id;
+  std::optional<BuildId> build_id;
   MappingKind kind = MappingKind::kFile;
 
   /// The part of the name behind the last '/'.
   [[nodiscard]] std::string_view base_name() const;
 };
+
+/// The build-id of `file`: its mapping's own, or what `features`, which may be null, lists for that name.
+[[nodiscard]] std::optional<BuildId> build_id_of(const MappedFile& file, const Features* features);
 
 struct Mapping {
   u64 start = 0;
@@ -61,7 +65,7 @@ class AddressSpace {
   static constexpr std::size_t kSharedMax = 2'000'000;
 
   /// Takes a record of any type; others than maps and processes change nothing.
-  void record(const perfdata::Record& record);
+  void record(const Record& record);
 
   /// What is mapped at `address` of process `pid`, 0 for a capture that does not name processes: then the
   /// first process that has something there. `time`: when, 0 for now. Null: nothing known. Addresses of the
@@ -72,6 +76,8 @@ class AddressSpace {
   [[nodiscard]] const std::deque<MappedFile>& files() const { return files_; }
   /// No mapping has been seen, of whatever process but the kernel.
   [[nodiscard]] bool empty() const { return empty_; }
+  /// What it could not follow, for the user.
+  [[nodiscard]] std::vector<std::string> notes() const;
   /// Children that were left without their parent's mappings, past kSharedMax.
   [[nodiscard]] u64 forks_without_maps() const { return forks_without_maps_; }
 
@@ -115,11 +121,11 @@ class AddressSpace {
     [[nodiscard]] Snapshot snapshot() const;
   };
 
-  void map(const perfdata::Record& record, const perfdata::MmapRecord& map);
-  void fork(const perfdata::TaskRecord& task);
+  void map(const Record& record, const MmapRecord& map);
+  void fork(const TaskRecord& task);
   /// What children of `parent` share from now on; null: past the limit.
   [[nodiscard]] std::shared_ptr<const Snapshot> shared(Process& parent);
-  [[nodiscard]] const MappedFile& file(const perfdata::MmapRecord& map, bool kernel);
+  [[nodiscard]] const MappedFile& file(const MmapRecord& map, bool kernel);
 
   std::map<u32, Process> processes_;
   std::deque<MappedFile> files_;
@@ -129,4 +135,4 @@ class AddressSpace {
   u64 forks_without_maps_ = 0;
 };
 
-}  // namespace lastbranch::replay
+}  // namespace lastbranch::perfdata

@@ -1,14 +1,16 @@
-#include "sim/replay/address_space.h"
+#include "sim/perfdata/address_space.h"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "sim/base/base_name.h"
 #include "sim/base/kernel_half.h"
 
-namespace lastbranch::replay {
+namespace lastbranch::perfdata {
 namespace {
 
 constexpr u32 kKernelPid = ~u32{0};
@@ -36,6 +38,12 @@ Mapping piece(Mapping mapping, u64 start, u64 end) {
 
 std::string_view MappedFile::base_name() const {
   return lastbranch::base_name(name);
+}
+
+std::optional<BuildId> build_id_of(const MappedFile& file, const Features* features) {
+  if (file.build_id || features == nullptr) return file.build_id;
+  const auto it = std::ranges::find(features->build_ids, file.name, &BuildIdEntry::filename);
+  return it == features->build_ids.end() ? std::nullopt : std::optional(it->build_id);
 }
 
 void AddressSpace::Process::cover(const Mapping& mapping, u64 until) {
@@ -154,7 +162,7 @@ AddressSpace::Snapshot AddressSpace::Process::snapshot() const {
   return out;
 }
 
-const MappedFile& AddressSpace::file(const perfdata::MmapRecord& map, bool kernel) {
+const MappedFile& AddressSpace::file(const MmapRecord& map, bool kernel) {
   const auto [first, last] = numbers_.equal_range(map.filename);
   for (auto it = first; it != last; ++it) {
     const MappedFile& known = files_[it->second];
@@ -166,14 +174,13 @@ const MappedFile& AddressSpace::file(const perfdata::MmapRecord& map, bool kerne
   return files_.back();
 }
 
-void AddressSpace::map(const perfdata::Record& record, const perfdata::MmapRecord& map) {
+void AddressSpace::map(const Record& record, const MmapRecord& map) {
   const u64 end = map.addr + map.len;
   if (map.len == 0 || end < map.addr) return;
   const bool kernel = map.pid == kKernelPid || in_kernel(map.addr);
-  const bool old = record.header.type == static_cast<u32>(perfdata::RecordType::kMmap);
-  const bool executable =
-      kernel || (old || map.prot == 0 ? (record.header.misc & perfdata::kMiscMmapData) == 0
-                                      : (map.prot & kProtExec) != 0);
+  const bool old = record.header.type == static_cast<u32>(RecordType::kMmap);
+  const bool executable = kernel || (old || map.prot == 0 ? (record.header.misc & kMiscMmapData) == 0
+                                                          : (map.prot & kProtExec) != 0);
   if (!kernel) empty_ = false;
   processes_[kernel ? kKernelPid : map.pid].insert({.start = map.addr,
                                                     .end = end,
@@ -195,7 +202,7 @@ std::shared_ptr<const AddressSpace::Snapshot> AddressSpace::shared(Process& pare
   return parent.last_snapshot;
 }
 
-void AddressSpace::fork(const perfdata::TaskRecord& task) {
+void AddressSpace::fork(const TaskRecord& task) {
   const u64 time = task.time != 0 ? task.time : task.sample_id.time;
   Process& child = processes_[task.pid];
   child.forget(time);
@@ -208,12 +215,12 @@ void AddressSpace::fork(const perfdata::TaskRecord& task) {
   }
 }
 
-void AddressSpace::record(const perfdata::Record& record) {
-  if (const auto* map_record = std::get_if<perfdata::MmapRecord>(&record.body)) {
+void AddressSpace::record(const Record& record) {
+  if (const auto* map_record = std::get_if<MmapRecord>(&record.body)) {
     map(record, *map_record);
-  } else if (const auto* comm = std::get_if<perfdata::CommRecord>(&record.body)) {
+  } else if (const auto* comm = std::get_if<CommRecord>(&record.body)) {
     if (comm->exec) processes_[comm->pid].forget(comm->sample_id.time);
-  } else if (const auto* task = std::get_if<perfdata::TaskRecord>(&record.body)) {
+  } else if (const auto* task = std::get_if<TaskRecord>(&record.body)) {
     // Samples of a process that has ended may still come: its mappings stay until its number is used again.
     const bool thread = task->pid == task->parent_pid;
     if (!task->exit && !thread && (record.header.misc & kMiscForkExec) == 0) fork(*task);
@@ -233,4 +240,9 @@ const Mapping* AddressSpace::find(u32 pid, u64 address, u64 time) const {
   return nullptr;
 }
 
-}  // namespace lastbranch::replay
+std::vector<std::string> AddressSpace::notes() const {
+  if (forks_without_maps_ == 0) return {};
+  return {fmt::format("{} forks without their parents' maps, which are too many", forks_without_maps_)};
+}
+
+}  // namespace lastbranch::perfdata
