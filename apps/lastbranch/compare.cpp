@@ -58,7 +58,9 @@ std::string share_text(const std::optional<Estimate>& e) {
 }
 
 std::string cycles_text(const std::optional<Estimate>& e) {
-  return e ? fmt::format("{:.1f} ±{:.1f}", e->value, (e->high - e->low) / 2) : "-";
+  if (!e) return "-";
+  if (std::isinf(e->high)) return fmt::format("{:.1f} ±?", e->value);
+  return fmt::format("{:.1f} ±{:.1f}", e->value, (e->high - e->low) / 2);
 }
 
 std::string difference_text(const Both<Estimate>& share) {
@@ -114,7 +116,9 @@ std::string comparison_text(const Comparison& c, u64 rows) {
 
 json::value json_of(const std::optional<Estimate>& e) {
   if (!e) return nullptr;
-  return json::object{{"value", e->value}, {"low", e->low}, {"high", e->high}};
+  const bool known = !std::isinf(e->high);
+  return json::object{
+      {"value", e->value}, {"low", e->low}, {"high", known ? json::value(e->high) : json::value(nullptr)}};
 }
 
 template <typename T, typename Function>

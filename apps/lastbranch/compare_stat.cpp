@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -79,23 +80,26 @@ json::value json_of(const std::optional<StatCount>& count) {
 StatComparison compare_stats(const replay::StatFile& a, const replay::StatFile& b, const cpu::Uarch& part) {
   StatComparison out{a.path, b.path, {}};
   std::vector<bool> paired(b.counts.size());
-  const auto take = [&](auto matches) -> std::optional<StatCount> {
-    for (std::size_t i = 0; i < paired.size(); ++i) {
-      if (paired[i] || !matches(b.counts[i].event)) continue;
-      paired[i] = true;
-      return b.counts[i];
+  std::vector<std::optional<StatCount>> partners(a.counts.size());
+  // By what is the same on both sides; of several in B the first.
+  const auto pair_by = [&](auto key) {
+    std::unordered_multimap<std::string, std::size_t> places;
+    for (std::size_t i = b.counts.size(); i-- != 0;) {
+      if (!paired[i]) places.emplace(key(b.counts[i].event), i);
     }
-    return std::nullopt;
+    for (std::size_t i = 0; i < a.counts.size(); ++i) {
+      if (partners[i]) continue;
+      const auto [first, last] = places.equal_range(key(a.counts[i].event));
+      if (first == last) continue;
+      const auto best =
+          std::ranges::min_element(first, last, {}, [](const auto& place) { return place.second; });
+      paired[best->second] = true;
+      partners[i] = b.counts[best->second];
+      places.erase(best);
+    }
   };
-  std::vector<std::optional<StatCount>> partners;
-  for (const StatCount& count : a.counts) {
-    partners.push_back(take([&](const std::string& name) { return name == count.event; }));
-  }
-  for (std::size_t i = 0; i < a.counts.size(); ++i) {
-    if (partners[i]) continue;
-    const std::string sought = meaning(part, a.counts[i].event);
-    partners[i] = take([&](const std::string& name) { return meaning(part, name) == sought; });
-  }
+  pair_by([](const std::string& name) { return name; });
+  pair_by([&](const std::string& name) { return meaning(part, name); });
   for (std::size_t i = 0; i < a.counts.size(); ++i) out.rows.push_back(pair_of(a.counts[i], partners[i]));
   for (std::size_t i = 0; i < paired.size(); ++i) {
     if (!paired[i]) out.rows.push_back(pair_of(std::nullopt, b.counts[i]));

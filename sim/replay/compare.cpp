@@ -81,25 +81,36 @@ std::optional<double> overlap(std::span<const BothEdges* const> edges, Selection
   return smaller / larger;
 }
 
-/// The overlap of the sides with its interval: each loses one group after the other.
-Estimate estimated_overlap(std::span<const BothEdges* const> edges) {
+/// The overlap of the sides with its interval: each loses one group after the other. Of one sample nothing is
+/// known.
+Estimate estimated_overlap(std::span<const BothEdges* const> edges,
+                           const Both<const EdgeProfile*>& profiles) {
   Estimate estimate;
   estimate.value = overlap(edges, {0, kAll}, {1, kAll}).value_or(0);
-  double variance = 0;
+  double squares = 0;
   for (std::size_t side = 0; side < 2; ++side) {
     std::array<double, kGroups> without{};
+    std::size_t groups = 0;
     for (std::size_t g = 0; g < kGroups; ++g) {
       const u32 left = kAll & ~(u32{1} << g);
-      without[g] =
-          overlap(edges, {0, side == 0 ? left : kAll}, {1, side == 1 ? left : kAll}).value_or(estimate.value);
+      if (profiles[side]->taken()[g] == 0) continue;
+      const auto rest = overlap(edges, {0, side == 0 ? left : kAll}, {1, side == 1 ? left : kAll});
+      if (!rest) return {estimate.value, 0, 1};
+      without[groups++] = *rest;
     }
-    const double error = jackknife_error(without);
-    variance += error * error;
+    const double reach = jackknife_reach(std::span(without).first(groups));
+    squares += reach * reach;
   }
-  const double reach = kReach * std::sqrt(variance);
+  const double reach = std::sqrt(squares);
   estimate.low = std::max(0.0, estimate.value - reach);
   estimate.high = std::min(1.0, estimate.value + reach);
   return estimate;
+}
+
+/// How many of the branches `all` of a side count as independent. Samples are, if they are too few to show
+/// how much they scatter; 0: all branches, as the groups tell.
+u64 independent(const Groups& all, const EdgeProfile& side) {
+  return filled(side.taken()) < kGroups ? filled(all) : 0;
 }
 
 Groups sum(const Groups& a, const Groups& b) {
@@ -109,8 +120,13 @@ Groups sum(const Groups& a, const Groups& b) {
 }
 
 /// Of the entries that say whether they were predicted.
-std::optional<Estimate> missed(const Edge& edge) {
-  return proportion(edge.mispredicted, sum(edge.mispredicted, edge.predicted));
+std::optional<Estimate> missed(const Edge& edge, const EdgeProfile& side) {
+  const Groups all = sum(edge.mispredicted, edge.predicted);
+  return proportion(edge.mispredicted, all, independent(all, side));
+}
+
+Estimate share(const Groups& taken, const EdgeProfile& side) {
+  return proportion(taken, side.taken(), independent(side.taken(), side)).value_or(Estimate{});
 }
 
 template <typename Row>
@@ -126,8 +142,8 @@ EdgeRow edge_row(const BothEdges& both, const Both<const EdgeProfile*>& profiles
   for (std::size_t side = 0; side < 2; ++side) {
     const Edge& edge = both.sides[side];
     row.taken[side] = total(edge.taken);
-    row.share[side] = proportion(edge.taken, profiles[side]->taken()).value_or(Estimate{});
-    row.missed[side] = missed(edge);
+    row.share[side] = share(edge.taken, *profiles[side]);
+    row.missed[side] = missed(edge, *profiles[side]);
     row.cycles[side] = mean(edge.cycles, edge.timed);
   }
   return row;
@@ -150,8 +166,8 @@ std::vector<BranchRow> branch_rows(const std::map<CommonEdge, BothEdges>& edges,
     }
     for (std::size_t side = 0; side < 2; ++side) {
       row.taken[side] = total(sums[side].taken);
-      row.share[side] = proportion(sums[side].taken, profiles[side]->taken()).value_or(Estimate{});
-      row.missed[side] = missed(sums[side]);
+      row.share[side] = share(sums[side].taken, *profiles[side]);
+      row.missed[side] = missed(sums[side], *profiles[side]);
     }
     rows.push_back(std::move(row));
   }
@@ -212,7 +228,7 @@ Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
     out.sides[side] = {profiles[side]->path(), profiles[side]->samples(), total(profiles[side]->taken()),
                        profiles[side]->edges().size(), overlap(list, {side, kEven}, {side, kOdd})};
   }
-  out.overlap = estimated_overlap(list);
+  out.overlap = estimated_overlap(list, profiles);
   for (const BothEdges* both : list) out.edges.push_back(edge_row(*both, profiles));
   sort_by_difference(out.edges);
   out.branches = branch_rows(edges, profiles);

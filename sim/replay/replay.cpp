@@ -92,6 +92,7 @@ class Pass {
     if (flow_) flow_->finish();
     report_.recorded = ring_->recorded();
   }
+  [[nodiscard]] unsigned depth() const { return ring_->depth(); }
 
  private:
   RingOptions ring_options(const LookAhead& seen, const ReplayOptions& options, const cpu::Uarch& part) {
@@ -132,7 +133,7 @@ class Pass {
 };
 
 /// What speaks for a hand's work, gathered from all levels.
-void judge_origin(const RecordSource& source, Report& report) {
+void judge_origin(const RecordSource& source, unsigned depth, Report& report) {
   u64 impossible = 0;
   for (const Tally& tally : report.checks) impossible += tally.of(Cause::kEdited);
   if (impossible != 0) {
@@ -142,7 +143,8 @@ void judge_origin(const RecordSource& source, Report& report) {
                     source.kind() == perfdata::SourceKind::kAggregatedText;
   if (!text) return;
   for (std::string& reason : source.edited()) report.edited.push_back(std::move(reason));
-  if (report.shortened * 2 > report.samples) {
+  // Kernels drop the entries that their filters do not want, so that real stacks may lack some; not most.
+  if (report.shortened * 2 > report.samples && report.entries * 2 < report.samples * depth) {
     report.edited.push_back(
         fmt::format("{} of {} stacks are shorter than the records are deep, without empty entries",
                     report.shortened, report.samples));
@@ -174,13 +176,14 @@ Report replay(const std::string& capture, const ReplayOptions& options) {
     return report;
   }
   report.processor = choice.part->name;
-  Pass(*source, seen, options, *choice.part, report).run(seen.records);
+  Pass pass(*source, seen, options, *choice.part, report);
+  pass.run(seen.records);
   if (source->kind() == perfdata::SourceKind::kPreaggregated) {
     report.notes.push_back("sums of branches, no stacks: there is no ring to replay");
   }
   for (std::string& note : source->notes()) report.notes.push_back(std::move(note));
   if (!source->damage().empty()) report.notes.push_back(source->damage());
-  judge_origin(*source, report);
+  judge_origin(*source, pass.depth(), report);
   return report;
 }
 

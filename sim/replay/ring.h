@@ -62,6 +62,8 @@ class RingReplay {
   /// A thread has ended.
   void exit(u32 tid) { streams_.erase(tid); }
 
+  /// Records that the branches are driven into.
+  [[nodiscard]] unsigned depth() const { return ring_depth(); }
   /// What the records are set to, in words: "32 entries, format 5, any user branch".
   [[nodiscard]] std::string recorded() const;
 

@@ -3,18 +3,21 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <fstream>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <unordered_map>
 
 #include "sim/base/error.h"
 
 namespace lastbranch::replay {
 namespace {
 
-constexpr std::string_view kSeparators = ",;\t|:";
+/// Those that fields may hold too come last.
+constexpr std::string_view kSeparators = ",;\t|@~!^$&*#=+: ";
 constexpr std::string_view kNotCounted = "<not counted>", kNotSupported = "<not supported>";
 
 using Fields = std::vector<std::string_view>;
@@ -28,7 +31,7 @@ std::string_view trimmed(std::string_view text) {
 std::optional<double> number(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;
   return value;
 }
 
@@ -62,11 +65,19 @@ bool is_event(std::string_view text) {
   return !text.empty() && ((text.front() | 0x20) >= 'a' && (text.front() | 0x20) <= 'z');
 }
 
-/// The place of the count in a line: value, unit, event, then run time and percentage. Intervals' times and
-/// names of processors stand before it.
+/// What stands behind the event: the variance of repeated runs, then run time and percentage.
+bool is_rest(std::span<const std::string_view> rest) {
+  if (percentage(rest[0])) rest = rest.subspan(1);
+  return rest.size() > 1 && number(rest[0]) && number(rest[1]);
+}
+
+/// The place of the count in a line: value, unit, event, and the rest. Intervals' times and names of
+/// processors stand before it.
 std::optional<std::size_t> value_at(const Fields& fields) {
   for (std::size_t at = 0; at + 4 < fields.size(); ++at) {
-    if (is_value(fields[at]) && is_unit(fields[at + 1]) && is_event(fields[at + 2])) return at;
+    if (is_value(fields[at]) && is_unit(fields[at + 1]) && is_event(fields[at + 2]) &&
+        is_rest(std::span(fields).subspan(at + 3)))
+      return at;
   }
   return std::nullopt;
 }
@@ -87,17 +98,18 @@ std::optional<char> separator_of(std::string_view line) {
   return std::nullopt;
 }
 
-StatCount& count_of(StatFile& file, std::string_view event) {
-  const auto found = std::ranges::find(file.counts, event, &StatCount::event);
-  if (found != file.counts.end()) return *found;
-  StatCount& count = file.counts.emplace_back();
-  count.event = event;
-  return count;
+/// Where each event's count is.
+using Places = std::unordered_map<std::string, std::size_t>;
+
+StatCount& count_of(StatFile& file, Places& places, std::string_view event) {
+  const auto [place, added] = places.try_emplace(std::string(event), file.counts.size());
+  if (added) file.counts.emplace_back().event = event;
+  return file.counts[place->second];
 }
 
 /// Adds the line's count, whose value is at `fields.front()`.
-void add_count(StatFile& file, std::span<const std::string_view> fields) {
-  StatCount& count = count_of(file, fields[2]);
+void add_count(StatFile& file, Places& places, std::span<const std::string_view> fields) {
+  StatCount& count = count_of(file, places, fields[2]);
   ++count.lines;
   std::span<const std::string_view> rest = fields.subspan(3);
   if (const auto variance = percentage(rest[0])) {
@@ -105,9 +117,7 @@ void add_count(StatFile& file, std::span<const std::string_view> fields) {
     rest = rest.subspan(1);
   }
   if (const auto value = number(fields[0])) count.value = count.value.value_or(0) + *value;
-  if (rest.size() > 1) {
-    count.running_percent = std::min(count.running_percent, number(rest[1]).value_or(100));
-  }
+  count.running_percent = std::min(count.running_percent, number(rest[1]).value_or(100));
 }
 
 std::ifstream open(const std::string& path) {
@@ -139,6 +149,7 @@ bool is_stat_file(const std::string& path) {
 StatFile read_stat_file(const std::string& path) {
   std::ifstream in = open(path);
   StatFile file{.path = path, .counts = {}};
+  Places places;
   std::optional<char> separator;
   std::string line;
   for (u64 number = 1; std::getline(in, line); ++number) {
@@ -146,7 +157,7 @@ StatFile read_stat_file(const std::string& path) {
     if (!separator) separator = separator_of(line);
     const Fields fields = separator ? split(line, *separator) : Fields{};
     if (const auto at = value_at(fields)) {
-      add_count(file, std::span(fields).subspan(*at));
+      add_count(file, places, std::span(fields).subspan(*at));
     } else if (is_metric_line(fields)) {
       ++file.metric_lines;
     } else {

@@ -1,8 +1,9 @@
 #pragma once
 /// Reads what `perf stat -x SEP` and `lastbranch stat -x SEP` print: counts of events.
-/// Read: any one-character separator, -I (intervals), -A and --per-* (more than one line an event), -r
-/// (variance). Lines of one event are added up. Not read: metrics' own lines (they hold no count), cgroups,
-/// JSON. Source: perf-stat(1), "CSV FORMAT"; what perf 6.1 prints.
+/// Read: any one-character separator but '/', '%', '-', '_' and what numbers are made of, -I (intervals), -A
+/// and --per-* (more than one line an event), -r (variance). Lines of one event are added up. Not read:
+/// metrics' own lines (they hold no count), cgroups, JSON. Source: perf-stat(1), "CSV FORMAT"; what perf 6.1
+/// prints.
 #include <optional>
 #include <string>
 #include <vector>

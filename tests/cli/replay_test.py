@@ -114,6 +114,16 @@ def test_edited_text_is_called_so(captures: Path, tmp_path: Path) -> None:
     assert check(report, "straight line")["causes"] == {"edited": 1}
 
 
+def test_stacks_that_lack_entries_are_edited_only_where_most_are_missing(tmp_path: Path) -> None:
+    # A kernel drops what its filter does not want, so that most stacks may lack some entries.
+    text = tmp_path / "p.txt"
+    for lengths, edited in (((32, 30, 27, 29), False), ((32, 20, 9, 25), False), ((4, 15, 9, 2), True)):
+        stacks = ("  ".join(["0x401010/0x401000/P/-/-/5"] * length) for length in lengths)
+        text.write_text("".join(f" 401004 {stack} \n" for stack in stacks))
+        report = report_of(text, "--uarch", "skylake", folder=tmp_path)
+        assert bool(report["edited"]) == edited, report["edited"]
+
+
 @pytest.mark.parametrize("flags", [("-static",), ("-pie",), ("-no-pie",)], ids=" ".join)
 def test_our_own_recordings_agree_at_all_levels(flags: tuple[str, ...], tmp_path: Path) -> None:
     program = compile_c(PROGRAM, tmp_path / "program", ("-O1", "-Wl,--build-id", *flags))

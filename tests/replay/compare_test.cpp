@@ -86,6 +86,35 @@ TEST(Compare, programs_without_a_common_edge_do_not_overlap) {
   EXPECT_EQ(c.edges.size(), 2u);
 }
 
+/// What one sample or two hold says next to nothing of a program.
+TEST(Compare, few_samples_prove_no_difference) {
+  const std::vector<BranchEntry> loop(32, branch(16, 32, false, 7)), other(32, branch(48, 64, true, 9));
+  for (const std::size_t samples : {1u, 2u}) {
+    const EdgeProfile a = profile_of(std::vector<Record>(samples, sample(loop)));
+    const EdgeProfile b = profile_of(std::vector<Record>(samples, sample(other)));
+    const Comparison apart = compare(a, b);
+    EXPECT_EQ(apart.overlap.value, 0);
+    EXPECT_EQ(apart.overlap.high, samples == 1 ? 1 : 0);
+    for (const EdgeRow& row : apart.edges) {
+      EXPECT_FALSE(row.share[0].apart_from(row.share[1]));
+      EXPECT_GT(std::max(row.share[0].high - row.share[0].low, row.share[1].high - row.share[1].low), 0.6);
+    }
+    const Comparison same = compare(a, a);
+    EXPECT_EQ(same.overlap.value, 1);
+    EXPECT_EQ(same.overlap.low, samples == 1 ? 0 : 1);
+    EXPECT_EQ(same.edges[0].cycles[0].value().value, 7);
+    EXPECT_EQ(std::isinf(same.edges[0].cycles[0].value().high), samples == 1);
+  }
+}
+
+TEST(Compare, many_samples_of_two_programs_are_apart) {
+  const EdgeProfile a = profile_of(std::vector<Record>(40, sample({branch(16, 32)})));
+  const EdgeProfile b = profile_of(std::vector<Record>(40, sample({branch(48, 64)})));
+  const Comparison c = compare(a, b);
+  EXPECT_EQ(c.overlap.high, 0);
+  for (const EdgeRow& row : c.edges) EXPECT_TRUE(row.share[0].apart_from(row.share[1]));
+}
+
 TEST(Compare, halves_show_what_sampling_alone_scatters) {
   std::mt19937 random(3);
   std::discrete_distribution<u64> pick{8, 4, 2, 1, 1};

@@ -53,6 +53,47 @@ TEST(Estimate, mean_of_equal_groups_is_exact) {
   EXPECT_EQ(m.high, 7);
 }
 
+TEST(Estimate, a_mean_of_one_group_says_nothing_of_its_scatter) {
+  Groups sum{}, count{};
+  sum[3] = 70;
+  count[3] = 10;
+  const auto one = mean(sum, count).value();
+  EXPECT_EQ(one.value, 7);
+  EXPECT_EQ(one.low, 0);
+  EXPECT_TRUE(std::isinf(one.high));
+}
+
+// Student's t for one degree of freedom: 12.706 standard errors, which of 6 and 8 is 1.
+TEST(Estimate, two_groups_reach_far) {
+  Groups sum{}, count{};
+  sum[0] = 60;
+  sum[1] = 80;
+  count[0] = count[1] = 10;
+  const auto two = mean(sum, count).value();
+  EXPECT_EQ(two.value, 7);
+  EXPECT_EQ(two.low, 0);
+  EXPECT_NEAR(two.high, 7 + 12.706, 1e-9);
+}
+
+TEST(Estimate, few_groups_hold_the_truth_as_often) {
+  std::mt19937 random(2);
+  std::uniform_int_distribution<u64> cycles(0, 20);
+  for (const std::size_t groups : {2u, 3u, 8u}) {
+    int held = 0;
+    constexpr int kTrials = 2000;
+    for (int trial = 0; trial < kTrials; ++trial) {
+      Groups sum{}, count{};
+      for (std::size_t g = 0; g < groups; ++g) {
+        for (int n = 0; n < 8; ++n) sum[g] += cycles(random);
+        count[g] = 8;
+      }
+      const auto estimate = mean(sum, count).value();
+      held += estimate.low <= 10 && 10 <= estimate.high;
+    }
+    EXPECT_NEAR(held, kTrials * 95 / 100, kTrials / 50) << groups;
+  }
+}
+
 // The oracle is the truth behind the draws: 95 of 100 intervals should hold it.
 TEST(Estimate, intervals_hold_the_truth_about_as_often_as_they_say) {
   std::mt19937 random(1);

@@ -44,6 +44,13 @@ constexpr Line kLines[] = {
     {"multiplexed", "500,,branch-misses,3000,42.50,1.00,of all branches", "branch-misses", 500, 0, 42.5},
     {"commas in the event", "7,,cpu/event=0xc4,umask=0x20/u,3000,100.00,,", "cpu/event=0xc4,umask=0x20/u", 7},
     {"semicolons", "7;;instructions;3000;100.00;;", "instructions", 7},
+    {"blanks", "0.72 msec task-clock 721818 100.00 0.168 CPUs utilized", "task-clock", 0.72},
+    {"blanks without a unit", "     0.1002 90  branches:u 897869 100.00 0.009 M/sec", "branches:u", 90},
+    {"another separator", "7@@cycles@1.50%@3000@100.00@@", "cycles", 7, 1.5},
+    {"by core, repeated", "S0-D0-C1,1,107.91,msec,task-clock,0.25%,107908765,100.00,1.079,CPUs utilized",
+     "task-clock", 107.91, 0.25},
+    {"by thread", "bash-3695,<not counted>,msec,task-clock,0,100.00,,", "task-clock", std::nullopt},
+    {"interval that was not counted", "1.0,<not counted>,,cycles,0,0.00,,", "cycles", std::nullopt, 0, 0},
     {"tabulators", "7\t\tinstructions\t3000\t100.00\t\t", "instructions", 7},
 };
 
@@ -72,6 +79,12 @@ TEST_F(StatFileTest, lines_of_one_event_are_added_up) {
   EXPECT_EQ(file.counts[1].value, 3);
 }
 
+TEST_F(StatFileTest, many_events_take_no_longer_each) {
+  std::string text;
+  for (int n = 0; n < 100'000; ++n) text += "1,,event" + std::to_string(n) + ",5,100.00,,\n";
+  EXPECT_EQ(read_stat_file(write(text)).counts.size(), 100'000u);
+}
+
 TEST_F(StatFileTest, lines_of_metrics_are_counted) {
   const StatFile file = read_stat_file(write("10,,cycles,5,100.00,,\n,,,,,0.25,stalled cycles per insn\n"));
   EXPECT_EQ(file.metric_lines, 1u);
@@ -90,6 +103,10 @@ TEST_F(StatFileTest, a_line_of_another_kind_is_refused_by_number) {
 TEST_F(StatFileTest, files_of_other_kinds_are_told_apart) {
   EXPECT_FALSE(is_stat_file(write("PERFILE2\0\0\0")));
   EXPECT_FALSE(is_stat_file(write(" 400540 0x40062f/0x4005b0/P/-/-/9  0x40064d/0x400590/P/-/-/1 \n")));
+  EXPECT_FALSE(
+      is_stat_file(write(" 10003 cycles: main 0x40062f/0x4005b0/P/-/-/9  0x40064d/0x400590/P/-/-/1 \n")));
+  EXPECT_FALSE(is_stat_file(write("0.75::msec::task-clock::750391::100.00\n"))) << "two characters";
+  EXPECT_FALSE(is_stat_file(write("nan,,cycles,5,100.00,,\n")));
   EXPECT_FALSE(is_stat_file(write("")));
   EXPECT_THROW(static_cast<void>(read_stat_file(write("# only comments\n"))), Error);
   EXPECT_THROW(static_cast<void>(read_stat_file("/nonexistent/stat.csv")), Error);
