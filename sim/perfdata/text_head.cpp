@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 
+#include "sim/perfdata/text_columns.h"
 #include "sim/perfdata/text_entry.h"
 
 namespace lastbranch::perfdata {
@@ -47,8 +48,11 @@ bool is_event(std::string_view token) {
 
 /// An IP: hexadecimal, perhaps with 0x or a build-id before it.
 bool parse_ip(std::string_view token, u64& ip) {
-  const std::size_t colon = token.rfind(':');
-  if (colon != std::string_view::npos) token.remove_prefix(colon + 1);
+  const std::size_t colon = token.find(':');
+  if (colon != std::string_view::npos) {
+    if (token.find_first_not_of("0123456789abcdefABCDEF") != colon) return false;
+    token.remove_prefix(colon + 1);
+  }
   if (token.starts_with("0x")) token.remove_prefix(2);
   return parse_whole_hex(token, ip);
 }
@@ -169,10 +173,11 @@ bool parse_seconds(std::string_view text, u64& ns) {
   u64 seconds = 0;
   u64 fraction = 0;
   if (digits.empty() || digits.size() > kNsDigits || !parse_decimal(text.substr(0, dot), seconds) ||
-      !parse_decimal(digits, fraction) || seconds > ~u64{0} / kNsPerSecond - 1) {
+      !parse_decimal(digits, fraction)) {
     return false;
   }
   for (std::size_t i = digits.size(); i < kNsDigits; ++i) fraction *= 10;
+  if (seconds > (~u64{0} - fraction) / kNsPerSecond) return false;
   ns = seconds * kNsPerSecond + fraction;
   return true;
 }
@@ -184,6 +189,8 @@ bool parse_head(std::string_view text, TextHead& head) {
     head.strong = true;
     return true;
   }
+  if (parse_wide_columns(text, head)) return true;
+  head = {};
   Tokens tokens;
   split(text, tokens);
   const std::span<const Token> all = tokens.span();
@@ -198,7 +205,7 @@ bool parse_head(std::string_view text, TextHead& head) {
     colon = true;
     left_end = static_cast<std::size_t>(first_colon - all.begin());
     next = left_end + 1;
-    head.has_time = is_time(first_colon->text, head.time);
+    head.has_time = is_time(first_colon->text, head.time) && head.time < kNoTime;
     std::size_t event_at = left_end;
     if (head.has_time) {
       // The event is the next one, unless an IP comes before: a symbol may end in a colon.

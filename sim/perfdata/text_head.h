@@ -31,6 +31,9 @@ struct TextHead {
 /// Takes the columns apart; false when `text` is no such thing.
 [[nodiscard]] bool parse_head(std::string_view text, TextHead& head);
 
+/// What perf prints as the time of a sample that has none, to microseconds; ns.
+constexpr u64 kNoTime = ~u64{0} / 1000 * 1000;
+
 /// "12.345678" or "12.345678901" as ns. False when it is neither.
 [[nodiscard]] bool parse_seconds(std::string_view text, u64& ns);
 

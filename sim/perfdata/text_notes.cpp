@@ -66,6 +66,9 @@ std::vector<std::string> TextNotes::lines() const {
            "lines passed over: no samples, records or comments");
   add_seen(lines, comments, "comment line passed over", "comment lines passed over");
   add_stray_text(lines, stray_text);
+  add_seen(lines, more_columns, "column behind the entries passed over",
+           "columns behind the entries passed over");
+  add_seen(lines, source_lines, "source line passed over", "source lines passed over");
   if (symbolic_entries.count != 0) {
     add_seen(lines, symbolic_entries, "branch without addresses", "branches without addresses",
              fmt::format("{} samples cannot be replayed: script with '-F ip,brstack' instead of brstacksym",

@@ -24,6 +24,8 @@ struct TextNotes {
   Seen comments;
   Seen foreign_comments;  ///< of those: not perf's, which begin with '#'
   Seen stray_text;        ///< behind the last entry of a line
+  Seen more_columns;      ///< there, of perf
+  Seen source_lines;      ///< before the entries
   Seen symbolic_entries;  ///< FROM and TO are symbols
   u64 symbolic_samples = 0;
   Seen call_stack_dumps;      ///< report -D's call stacks, which lack targets

@@ -155,7 +155,8 @@ bool TextSource::step() {
   if (is_comment(text.substr(first))) return comment_line(first);
   if (open_ == Open::kDump && dump_line()) return false;
   if (InstructionStack::is_instruction(text)) return instruction_line();
-  // Labels and source lines among instructions.
+  // Labels and source lines among instructions, which may be missing.
+  if (text[0] == '\t' && text.ends_with(':') && open_ == Open::kAddresses) return label_line();
   if (text[0] == '\t' && (open_ == Open::kInstructions || text.ends_with(':'))) return false;
   if (const char* entries = find_address_entry(line_.begin(), line_.end())) return entries_line(entries);
   if (const std::size_t mark = text.find(kRecordMark); mark != std::string_view::npos)
@@ -344,13 +345,12 @@ void TextSource::begin_sample(const TextHead& head) {
   sample_offset_ = line_.offset;
   sample_misc_ = head.has_ip ? misc_of_address(head.ip) : u16{0};
   if (!head.has_comm || !head.has_tid || head.comm.starts_with(':')) return;
-  std::string& known = comm_of(head.tid);
-  if (known == head.comm) return;
-  known = std::string(head.comm);
+  const auto known = comms_.find(head.tid);
+  if (known != comms_.end() && known->second == head.comm) return;
   CommRecord comm;
   comm.pid = head.pid;
   comm.tid = head.tid;
-  comm.name = known;
+  comm.name = comm_of(head.tid) = std::string(head.comm);
   comm.sample_id.pid = head.pid;
   comm.sample_id.tid = head.tid;
   comm.sample_id.time = head.time;

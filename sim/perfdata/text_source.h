@@ -60,11 +60,15 @@ class TextSource final : public RecordSource {
   [[nodiscard]] bool entries_line(const char* entries);
   [[nodiscard]] bool symbols_line(const char* flags);
   [[nodiscard]] bool instruction_line();
+  [[nodiscard]] bool label_line();
   [[nodiscard]] bool head_line();
   [[nodiscard]] bool count_line();
   [[nodiscard]] bool address_line(const TextHead& head);
   /// Makes the addresses alone on their lines the call chain of the sample that is open from now on.
   void take_addresses();
+  /// Opens a sample with the last address alone on its line. False when others come first, as samples without
+  /// stacks: record_ is ready, and the current line comes again.
+  [[nodiscard]] bool take_last_address();
   void add_call(u64 address, const char* at);
   void parse_entries(const char* at, std::vector<BranchEntry>& branches);
   [[nodiscard]] const char* parse_symbols(const char* at, const char* flags);

@@ -24,6 +24,16 @@ std::string_view between(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
+/// What -F insn and insnlen print behind the entries.
+bool is_instruction_column(std::string_view rest) {
+  return rest.starts_with("insn: ") || rest.starts_with("ilen: ");
+}
+
+/// What -F srcline prints on a line of its own, before the entries: "  main.c:12".
+bool is_source_column(std::string_view left) {
+  return left.size() > 2 && left.starts_with("  ") && !is_blank(left[2]);
+}
+
 [[noreturn]] void too_many_entries(const std::string& file, const TextLine& line, const char* at) {
   bad_text(file, line, at, "branch stack", fmt::format("at most {} entries", kEntriesMax));
 }
@@ -76,8 +86,12 @@ void TextSource::parse_entries(const char* at, std::vector<BranchEntry>& branche
       branches.push_back(entry);
       continue;
     }
-    // Quotes and commas of programs that hold the text; letters and digits would be a damaged entry.
     const std::string_view rest = between(at, end);
+    if (is_instruction_column(rest)) {
+      notes_.more_columns.add(line_.number, rest);
+      return;
+    }
+    // Quotes and commas of programs that hold the text; letters and digits would be a damaged entry.
     if (std::ranges::any_of(rest, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; })) {
       bad_text(input_.name(), line_, fault->at, fault->field, fault->expected);
     }
@@ -90,12 +104,17 @@ bool TextSource::entries_line(const char* entries) {
   TextHead head;
   const std::string_view left = between(line_.begin(), entries);
   const bool alone = left.find_first_not_of(" \t") == std::string_view::npos;
-  if (!alone) {
-    if (open_ != Open::kNothing) return close_before();
-    if (!parse_head(left, head)) {
+  if (!alone && !parse_head(left, head)) {
+    const bool goes_on = open_ == Open::kHead || open_ == Open::kChain || open_ == Open::kAddresses;
+    if (!goes_on || !is_source_column(left)) {
+      if (open_ != Open::kNothing) return close_before();
       notes_.unknown_lines.add(line_.number, line_.text);
       return false;
     }
+    if (open_ == Open::kAddresses && !take_last_address()) return true;
+    notes_.source_lines.add(line_.number, left);
+  } else if (!alone) {
+    if (open_ != Open::kNothing) return close_before();
     begin_sample(head);
   } else if (open_ == Open::kNothing) {
     begin_sample(head);
@@ -163,20 +182,25 @@ bool TextSource::symbols_line(const char* flags) {
   return true;
 }
 
+bool TextSource::take_last_address() {
+  if (addresses_.size() > 1) {
+    lines_.unread();
+    static_cast<void>(flush_addresses(1));
+    return false;
+  }
+  const Address last = addresses_.back();
+  begin_sample({});
+  sample_.ip = last.ip;
+  sample_offset_ = last.offset;
+  sample_misc_ = misc_of_address(last.ip);
+  sample_bits_ = kSampleIp;
+  addresses_.clear();
+  return true;
+}
+
 bool TextSource::instruction_line() {
   if (open_ == Open::kAddresses) {
-    // The last of them is this sample's; those before it have no stacks.
-    if (addresses_.size() > 1) {
-      lines_.unread();
-      return flush_addresses(1);
-    }
-    const Address last = addresses_.back();
-    begin_sample({});
-    sample_.ip = last.ip;
-    sample_offset_ = last.offset;
-    sample_misc_ = misc_of_address(last.ip);
-    sample_bits_ = kSampleIp;
-    addresses_.clear();
+    if (!take_last_address()) return true;
   } else if (open_ == Open::kNothing) {
     notes_.surplus_instructions.add(line_.number, line_.text);
     return false;
@@ -184,6 +208,13 @@ bool TextSource::instruction_line() {
   open_ = Open::kInstructions;
   if (instructions_.size() == kEntriesMax) too_many_entries(input_.name(), line_, line_.begin());
   instructions_.add(line_.text);
+  return false;
+}
+
+/// Behind an IP, perf prints the place of the code even when it could not read it.
+bool TextSource::label_line() {
+  if (!take_last_address()) return true;
+  open_ = Open::kInstructions;
   return false;
 }
 
@@ -223,6 +254,8 @@ bool TextSource::head_line() {
   if (!parse_head(text, head)) {
     if (open_ == Open::kInstructions || open_ == Open::kDump) {
       notes_.dump_lines.add(line_.number, text);
+    } else if (open_ != Open::kNothing && is_source_column(text)) {
+      notes_.source_lines.add(line_.number, text);
     } else {
       notes_.unknown_lines.add(line_.number, text);
     }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -242,6 +243,45 @@ TEST_F(TextOfPerf, columns_read_back) {
   const auto is_task = [](const Record& r) { return std::holds_alternative<TaskRecord>(r.body); };
   EXPECT_EQ(count(text, is_mmap), count(data, is_mmap));
   EXPECT_EQ(count(text, is_task), count(data, is_task));
+}
+
+TEST_F(TextOfPerf, names_of_threads_may_look_like_columns) {
+  const std::array<const char*, 9> names = {
+      "a b c",      "(sd) x:", "12 34:",        "k/0:1 5/6", "\xff\xfez",
+      "[001] 1.5:", "other:",  "    1.000002:", "4000"};
+  const std::string path = scratch_.file("p.data");
+  Writer writer(example_config(path));
+  const BranchEntry entry{0x401004, 0x402000, BranchFlags{.predicted = true, .cycles = 5}.pack()};
+  for (u32 i = 0; i < names.size(); ++i) {
+    writer.comm(100 + i, 100 + i, names.at(i), false, i * 1000);
+    writer.sample({.ip = 0x401000,
+                   .pid = 100 + i,
+                   .tid = 100 + i,
+                   .time = i * 1000,
+                   .period = 1000,
+                   .branches = std::span(&entry, i % 2)});
+  }
+  writer.finish();
+  for (const char* options :
+       {"", "-F comm,tid,event,ip,brstack", "-F comm,pid,tid,cpu,time,period,event,ip,brstack",
+        "-F comm,tid,ip,brstack", "-F comm,tid,time,brstack", "-F comm,tid,misc,event,ip,brstack",
+        "-F +brstack --ns --header", "-F +brstack -L", "-F +brstack --reltime", "-F +brstack,+srcline",
+        "-F +brstacksym", "-F +brstackinsn"}) {
+    SCOPED_TRACE(options);
+    const Capture text = perf("script " + std::string(options) + " -i " + path);
+    ASSERT_EQ(text.samples.size(), names.size());
+    std::map<u32, std::string> known;
+    for (const Record& record : text.records) {
+      if (const auto* comm = std::get_if<CommRecord>(&record.body)) known[comm->tid] = comm->name;
+    }
+    for (u32 i = 0; i < names.size(); ++i) {
+      EXPECT_EQ(text.samples[i].tid, 100 + i);
+      const std::string name = names.at(i);
+      const bool short_names = std::string_view(options).ends_with("-L");
+      const std::size_t blanks = name.find_first_not_of(' ');
+      EXPECT_EQ(known[100 + i], (short_names ? name.substr(0, 8) : name).substr(blanks)) << i;
+    }
+  }
 }
 
 TEST_F(TextOfPerf, real_captures_read_back_in_every_form) {

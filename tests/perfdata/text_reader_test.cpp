@@ -72,6 +72,40 @@ const Shape kShapes[] = {
      "program"},
     {"           402004 main+0x4 (/my dir/x) ", kSampleIp, 0x402004},
     {" 5595           402004 std::f(int, char)+0x4 ", kSampleIp | kSampleTid, 0x402004, 5595, 5595},
+    {"1982143169 cycles:u:            402004 ", kSampleIp | kSamplePeriod, 0x402004, 0, 0, 0, 0, 1982143169,
+     "cycles:u"},
+    // Names that look like other columns.
+    {"         (sd) x: 11621/11622 [000] 38089.717409:    1000000 cycles:            402004 ",
+     kSampleIp | kSampleTid | kSampleCpu | kSampleTime | kSamplePeriod, 0x402004, 11621, 11622, 0,
+     38'089'717'409'000, 1'000'000, "cycles", "(sd) x:"},
+    {"          12 34:    41     1.000002: cycles:            402004 ", kSampleIp | kSampleTid | kSampleTime,
+     0x402004, 41, 41, 0, 1'000'002'000, 0, "cycles", "12 34:"},
+    {"          other:    41     1.000002:            402004 ", kSampleIp | kSampleTid | kSampleTime,
+     0x402004, 41, 41, 0, 1'000'002'000, 0, "unnamed", "other:"},
+    {"          other:    41 cycles:            402004 ", kSampleIp | kSampleTid, 0x402004, 41, 41, 0, 0, 0,
+     "cycles", "other:"},
+    {"       k/0:1 5/6     7/41    cycles:            402004 ", kSampleIp | kSampleTid, 0x402004, 7, 41, 0, 0,
+     0, "cycles", "k/0:1 5/6"},
+    {" [001] 1.500000:    41     1.000002: cycles:            402004 ", kSampleIp | kSampleTid | kSampleTime,
+     0x402004, 41, 41, 0, 1'000'002'000, 0, "cycles", "[001] 1.500000:"},
+    {"kworker/u4:2-events_unbound    41 [001]     1.000002: cycles:            402004 ",
+     kSampleIp | kSampleTid | kSampleTime | kSampleCpu, 0x402004, 41, 41, 1, 1'000'002'000, 0, "cycles",
+     "kworker/u4:2-events_unbound"},
+    // Without a thread a name is of no use.
+    {"          a b c:            402004 main+0x4 (/x) ", kSampleIp, 0x402004},
+    {"         cc1plus            402004 ", kSampleIp, 0x402004},
+    {"           a b c cycles:            402004 ", kSampleIp, 0x402004, 0, 0, 0, 0, 0, "cycles"},
+    {"           a b c     1.000002: cycles:            402004 ", kSampleIp | kSampleTime, 0x402004, 0, 0, 0,
+     1'000'002'000, 0, "cycles"},
+    // -F misc; -L; a sample without time.
+    {"         program    41 [003] KGg       1.000002: cycles:            402004 ",
+     kSampleIp | kSampleTid | kSampleTime | kSampleCpu, 0x402004, 41, 41, 3, 1'000'002'000, 0, "cycles",
+     "program"},
+    {" program    41   3     1.000002: cycles:            402004 ",
+     kSampleIp | kSampleTid | kSampleTime | kSampleCpu, 0x402004, 41, 41, 3, 1'000'002'000, 0, "cycles",
+     "program"},
+    {"         program    41 18446744073.709551: cycles:            402004 ", kSampleIp | kSampleTid,
+     0x402004, 41, 41, 0, 0, 0, "cycles", "program"},
 };
 
 TEST(TextReader, columns_of_every_shape) {
@@ -260,6 +294,31 @@ TEST(TextReader, instructions_give_the_branches_between_them) {
   ASSERT_EQ(read.notes.size(), 2u);
   EXPECT_EQ(read.notes[0].substr(0, 52), "2 branch stacks put together from instructions (the ");
   EXPECT_EQ(read.notes[1].substr(0, 25), "1 newest branches left ou");
+}
+
+TEST(TextReader, an_ip_without_readable_instructions_is_a_sample) {
+  const Capture read = read_text("           401000\n\tmain+4:\n\n           402000\n\tmain+5:\n\n");
+  ASSERT_EQ(read.samples.size(), 2u);
+  for (const SampleRecord& sample : read.samples) EXPECT_TRUE(sample.callchain.empty());
+  EXPECT_EQ(read.samples[0].ip, 0x401000u);
+  EXPECT_EQ(read.samples[1].ip, 0x402000u);
+}
+
+TEST(TextReader, source_lines_and_instructions_stand_around_the_entries) {
+  const std::string two(kTwo);
+  const Capture read =
+      read_text("           401000\n  main.c:333\n           402000\n  main.c:12 " + two +
+                "\n         program    41 cycles:            403000 main+0x4 (/x)\n  [kernel][403000] " +
+                two + "\n           404000 " + two + " ilen: 2 insn: 41 55\n");
+  ASSERT_EQ(read.samples.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(read.samples[i].ip, 0x401000 + i * 0x1000);
+    EXPECT_TRUE(read.samples[i].callchain.empty());
+    EXPECT_EQ(to_text(read.samples[i].branches), i == 0 ? Texts{} : Texts(kTwoRead)) << i;
+  }
+  EXPECT_EQ(read.notes,
+            (Texts{"1 column behind the entries passed over (the first at line 7: 'ilen: 2 insn: 41 55')",
+                   "3 source lines passed over (the first at line 2: 'main.c:333')"}));
 }
 
 TEST(TextReader, records_between_samples) {
