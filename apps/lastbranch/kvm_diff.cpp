@@ -1,6 +1,7 @@
 // lastbranch kvm diff: a sweep of hosts, guests and operations; the answers that are not the same on all
 // kernels.
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -50,14 +51,31 @@ const std::vector<Variant>& guests() {
   return kGuests;
 }
 
-std::vector<KvmOperation> operations() {
+/// Values of PERF_CAPABILITIES: the host's formats with and without each other, and others.
+std::set<u64> capabilities(const kvm::HostState& host) {
+  using namespace kvm::perfcap;
+  const u64 format = host.perf_capabilities & kLbrFmt, pebs = host.perf_capabilities & kPebsMask;
+  return {0,
+          format,
+          kFwWrites,
+          kFwWrites | format,
+          kFwWrites | pebs | format,
+          0x5,
+          0x2005,
+          0x24c0,
+          0x24c5,
+          kFwWrites | (pebs & ~kPebsBaseline) | format,
+          0x64c5};
+}
+
+std::vector<KvmOperation> operations(const kvm::HostState& host) {
   std::vector<KvmOperation> all{{.kind = KvmOperation::kFeature, .index = kvm::msr::kPerfCapabilities}};
   for (const kvm::Who who : {kvm::Who::kHost, kvm::Who::kGuest}) {
     for (const u32 index : {kvm::msr::kPerfCapabilities, kvm::msr::kLbrTos, kvm::msr::kPebsEnable})
       all.push_back({.kind = KvmOperation::kRead, .index = index, .who = who});
     for (const u64 value : {0x1u, 0x2u, 0x3u, 0x4u, 0x40u, 0x800u, 0x801u, 0x803u, 0x8000u})
       all.push_back({.index = kvm::msr::kDebugctl, .value = value, .who = who});
-    for (const u64 value : {0x0u, 0x5u, 0x2000u, 0x2005u, 0x24c0u, 0x24c5u, 0x64c5u})
+    for (const u64 value : capabilities(host))
       all.push_back({.index = kvm::msr::kPerfCapabilities, .value = value, .who = who});
   }
   for (const u32 ecx : {0u, 0x40000000u, 0x80000000u})
@@ -127,7 +145,7 @@ void compare(const std::vector<kvm::Kernel>& kernels, const Variant& host, const
   KvmScenario recording = scenario;
   recording.debugctl = 0x801;
   recording.lbr_event = true;
-  for (const KvmOperation& operation : operations()) {
+  for (const KvmOperation& operation : operations(scenario.host)) {
     const KvmScenario& before = is_event(operation) ? recording : scenario;
     std::vector<std::string> row{std::string(host.name), describe(operation, scenario.host.perf)};
     bool differs = false;

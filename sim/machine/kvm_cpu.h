@@ -34,7 +34,7 @@ class KvmCpu final : public kvm::HardwareMsrs, private PmiTarget, private cpu::P
     return vmx::Vmcs(const_cast<PhysMem&>(memory), host_ + kVmcs).read(field);
   }
   void vmwrite(vmx::Field field, u64 value) { vmx::Vmcs(memory, host_ + kVmcs).write(field, value); }
-  /// Bit of the bitmap for RDMSR (`write` false) or WRMSR of a register.
+  /// Bit of the bitmap for RDMSR (`write` false) or WRMSR of a register; one without a bit always exits.
   void intercept(u32 index, bool write, bool on);
 
   /// How an entry ends: in the guest; with an exit before its first instruction, as the event that was

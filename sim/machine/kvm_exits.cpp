@@ -103,6 +103,13 @@ bool KvmExits::handle(KvmExit& exit, KvmRun& run) {
   return false;
 }
 
+void KvmExits::take(KvmExit& exit, const kvm::GuestAnswer& answer) {
+  exit.gp = answer.gp;
+  exit.answer = answer.value;
+  exit.code = answer.code;
+  exit.rules = vcpu_.rules();
+}
+
 void KvmExits::read_msr(KvmExit& exit) {
   exit.index = static_cast<u32>(gpr(cpu::kRcx));
   const auto give = [&](std::optional<u64> value, std::string_view note) {
@@ -115,11 +122,7 @@ void KvmExits::read_msr(KvmExit& exit) {
   } else if (every_guests(exit.index)) {
     give(cpu_.read(exit.index), kCpuNote);
   } else {
-    const kvm::GuestAnswer answer = vcpu_.guest_rdmsr(exit.index);
-    exit.gp = answer.gp;
-    exit.answer = answer.value;
-    exit.code = answer.code;
-    exit.rules = vcpu_.rules();
+    take(exit, vcpu_.guest_rdmsr(exit.index));
   }
   if (!exit.gp) set_edx_eax(exit.answer);
 }
@@ -134,20 +137,13 @@ void KvmExits::write_msr(KvmExit& exit) {
     exit.note = kCpuNote;
     exit.gp = !cpu_.write(exit.index, exit.value);
   } else {
-    const kvm::GuestAnswer answer = vcpu_.guest_wrmsr(exit.index, exit.value);
-    exit.gp = answer.gp;
-    exit.code = answer.code;
-    exit.rules = vcpu_.rules();
+    take(exit, vcpu_.guest_wrmsr(exit.index, exit.value));
   }
 }
 
 void KvmExits::rdpmc(KvmExit& exit) {
   exit.index = static_cast<u32>(gpr(cpu::kRcx));
-  const kvm::GuestAnswer answer = vcpu_.rdpmc(exit.index);
-  exit.gp = answer.gp;
-  exit.answer = answer.value;
-  exit.code = answer.code;
-  exit.rules = vcpu_.rules();
+  take(exit, vcpu_.rdpmc(exit.index));
   if (!exit.gp) set_edx_eax(exit.answer);
 }
 

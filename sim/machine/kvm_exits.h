@@ -42,6 +42,8 @@ class KvmExits {
   bool control_register(KvmExit& exit, KvmRun& run);
   bool vmx_instruction(KvmExit& exit, KvmRun& run);
 
+  /// The model's answer, with its rules.
+  void take(KvmExit& exit, const kvm::GuestAnswer& answer);
   /// Completes the instruction, or injects #GP(0) at it.
   void finish(const KvmExit& exit);
   void skip();

@@ -73,6 +73,17 @@ def test_diff_is_the_series() -> None:
     assert (same.returncode, same.stdout) == (0, b"no answer differs\n")
 
 
+@pytest.mark.parametrize(
+    ("uarch", "values"), [("skylake", {0x5, 0x2005}), ("sapphirerapids", {0x3F, 0x203F})]
+)
+def test_diff_writes_the_formats_of_the_part(uarch: str, values: set[int]) -> None:
+    done = lastbranch("kvm", "diff", "--kernels", "v5-series:1,v5-series:2", "--uarch", uarch)
+    lines = [line for line in done.stdout.decode().splitlines() if "probe failed" in line]
+    for value in values:
+        written = f"user space writes perf_capabilities={value:#x} "
+        assert any(line.startswith(written) and "fails (invalid)" in line for line in lines)
+
+
 def test_diff_compares_events_of_a_guest_that_records() -> None:
     lines = lastbranch("kvm", "diff", "--kernels", "6.2,6.12.8").stdout.decode().splitlines()
     reset = [line for line in lines if line.startswith("RESET ")]
@@ -105,6 +116,17 @@ def test_check_reads_plain_and_gzip_files_three_times() -> None:
     heads = [line for line in done.stdout.decode().splitlines() if " rows match" in line]
     assert len(heads) == 33
     assert sum(int(line.split()[-3]) for line in heads) == 3 * 44746
+
+
+def test_check_does_not_read_for_ever(tmp_path: Path) -> None:
+    bomb = tmp_path / "zeros.csv.gz"
+    with gzip.open(bomb, "wb", compresslevel=1) as file:
+        for _ in range(65):
+            file.write(bytes(1 << 20))
+    for path in (bomb, Path("/dev/zero")):
+        done = lastbranch("kvm", "check", path)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr.decode() == f"lastbranch: {path}: expected up to 67108864 bytes, found more\n"
 
 
 def test_check_prints_the_first_rows_that_differ_and_exits_with_1(tmp_path: Path) -> None:

@@ -370,71 +370,6 @@ TEST(KvmGuestRun, ends_when_the_guest_has_overwritten_the_host) {
   EXPECT_EQ(run.why, "the host is lost: the guest wrote to the pages behind its memory");
 }
 
-/// Appends: mov byte ptr [host's page + offset], value.
-void poke(std::vector<u8>& code, u64 at, u8 value) {
-  code.insert(code.end(), {0x48, 0xb8});  // mov rax, at
-  for (unsigned i = 0; i < 8; ++i) code.push_back(static_cast<u8>(at >> 8 * i));
-  code.insert(code.end(), {0xc6, 0x00, value});
-}
-
-constexpr u64 kHostPages = u64{16} << 20, kHostCode = kHostPages + 0x4000;
-constexpr std::array<u8, 2> kCpuid = {0x0f, 0xa2};
-const char* const kHostLost = "the host is lost: the guest wrote to the pages behind its memory";
-
-TEST(KvmGuestRun, ends_when_the_host_does_not_come_to_its_vm_entry) {
-  constexpr std::array<u8, 2> kYield = {0xe6, 0x80};  // out 0x80, al
-  const std::array<std::vector<u8>, 2> codes = {std::vector<u8>(kYield.begin(), kYield.end()), {0x0f, 0x0b}};
-  for (const std::vector<u8>& in_place : codes) {
-    KvmWorld w(Kernel::kS8);
-    std::vector<u8> code;
-    for (u64 i = 0; i < in_place.size(); ++i) poke(code, kHostCode + 0x10 + i, in_place[i]);
-    code.insert(code.end(), kCpuid.begin(), kCpuid.end());
-    w.guest.load(code);
-    const KvmRun run = w.guest.run(kGuestLimit);
-    EXPECT_EQ(run.how, How::kShutdown) << w.trouble(run);
-    EXPECT_EQ(run.why, kHostLost);
-  }
-}
-
-/// Where the VMCS has a field, by changing it. Its place is the model's own.
-u64 place_of(vmx::Field field) {
-  PhysMem memory(0x1000);
-  vmx::Vmcs(memory, 0).write(field, 0xff);
-  for (u64 at = 8; at < 0x1000; ++at)
-    if (*memory.host(at) == 0xff) return kHostPages + 0x1000 + at;
-  return 0;
-}
-
-TEST(KvmGuestRun, ends_when_exceptions_of_the_guest_exit_for_ever) {
-  KvmWorld w(Kernel::kS8);
-  std::vector<u8> code;
-  poke(code, place_of(vmx::Field::kExceptionBitmap), 1 << 6);
-  code.insert(code.end(), {0x0f, 0x0b});  // ud2
-  w.guest.load(code);
-  const KvmRun run = w.guest.run(kGuestLimit);
-  EXPECT_EQ(run.how, How::kStuck) << w.trouble(run);
-  EXPECT_LT(run.instructions, 5u);
-}
-
-TEST(KvmGuestRun, ends_when_the_hosts_timer_does_not_leave_the_guest) {
-  KvmWorld w(Kernel::kS8, {.slice = 100});
-  std::vector<u8> code;
-  poke(code, place_of(vmx::Field::kPinControls), 0x16);
-  // mov rax, 0x100800; lidt [rax]; jmp .
-  code.insert(code.end(), {0x48, 0xc7, 0xc0, 0x00, 0x08, 0x10, 0x00, 0x0f, 0x01, 0x18, 0xeb, 0xfe});
-  constexpr std::array<u8, 6> kTable = {0xff, 0x0f, 0x00, 0x10, 0x10, 0x00};  // 4 KiB at 0x101000
-  constexpr std::array<u8, 6> kGate = {0x00, 0x09, board::kKernelCode, 0, 0, 0x8e};
-  code.resize(0x2000);
-  std::ranges::copy(kTable, code.begin() + 0x800);
-  code[0x900] = 0xeb, code[0x901] = 0xfe;  // the handler: jmp .
-  std::ranges::copy(kGate, code.begin() + 0x1000 + 0xec * 16);
-  code[0x1000 + 0xec * 16 + 6] = 0x10;
-  w.guest.load(code);
-  const KvmRun run = w.guest.run(kGuestLimit);
-  EXPECT_EQ(run.how, How::kShutdown) << w.trouble(run);
-  EXPECT_EQ(run.why, kHostLost);
-}
-
 TEST(KvmGuestPmu, names_an_event_whose_modifiers_come_later) {
   KvmWorld w(Kernel::kS8);
   // mov ecx, 0x186; mov eax, 0x4300c0; xor edx, edx; wrmsr; mov eax, 0x14300c0; wrmsr; hlt
@@ -459,6 +394,20 @@ TEST(KvmGuestPmu, and_lbrs_have_no_more_registers_than_the_state_can_hold) {
   w.vcpu->state.lbr.nr = 100'000;
   const KvmRun run = w.run("kvm_lbr");
   expect_pass(w, run, "kvm_lbr");
+}
+
+/// Records where no bitmap has a bit.
+TEST(KvmGuestRun, never_passes_through_what_no_bitmap_has) {
+  KvmWorld w(Kernel::kS8);
+  w.vcpu->state.lbr.from = 0x12680;
+  const u64 first = 0x12680 & 0x1fff;
+  // mov ecx, 0x1d9; mov eax, 1; xor edx, edx; wrmsr; mov ecx, 0x680; rdmsr; hlt
+  constexpr std::array<u8, 22> kRead = {0xb9, 0xd9, 0x01, 0,    0,    0xb8, 1, 0, 0,    0,    0x31,
+                                        0xd2, 0x0f, 0x30, 0xb9, 0x80, 0x06, 0, 0, 0x0f, 0x32, 0xf4};
+  ASSERT_EQ(first, 0x680u) << "what the bit of another register would be";
+  w.guest.load(kRead);
+  const KvmRun run = w.guest.run(kGuestLimit);
+  EXPECT_EQ(msr_exits(run, 0x680, 0x680), 1u);
 }
 
 TEST(KvmGuestRun, names_an_exit_that_nobody_handles) {

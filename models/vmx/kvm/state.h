@@ -51,7 +51,7 @@ struct HostState {
   bool vmx = true;          ///< false: SVM
   bool hypervisor = false;  ///< CPUID's HYPERVISOR bit: the host itself runs as a guest
   bool perf_built = true;   ///< perf's Intel code is built; false: the inline stub
-  PerfLbr perf;
+  PerfLbr perf{};
   bool pdcm = true;
   u64 perf_capabilities = 0x32c5;  ///< the host's MSR 345H on the current CPU
   bool arch_lbr = false;

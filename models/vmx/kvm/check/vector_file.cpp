@@ -1,9 +1,9 @@
 #include "models/vmx/kvm/check/vector_file.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 
 #include <boost/iostreams/filter/gzip.hpp>
 #include <boost/iostreams/filtering_stream.hpp>
@@ -14,12 +14,25 @@
 namespace lastbranch::kvm {
 namespace {
 
+constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+
+/// To the end of the stream, unless that is a device's or a bomb's.
+std::string drain(std::istream& in, const std::string& path) {
+  std::string bytes;
+  std::array<char, 65536> block{};
+  while (in.read(block.data(), block.size()) || in.gcount() != 0) {
+    bytes.append(block.data(), static_cast<std::size_t>(in.gcount()));
+    if (bytes.size() > kMostBytes) throw Error("{}: expected up to {} bytes, found more", path, kMostBytes);
+  }
+  return bytes;
+}
+
 std::string read_all(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw Error("{}: cannot be opened", path);
   file.peek();  // a folder opens, and fails here
   if (file.bad()) throw Error("{}: cannot be read", path);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  std::string bytes = drain(file, path);
   if (!bytes.starts_with("\x1f\x8b")) return bytes;
   namespace io = boost::iostreams;
   try {
@@ -27,7 +40,9 @@ std::string read_all(const std::string& path) {
     in.push(io::gzip_decompressor());
     in.push(io::array_source(bytes.data(), bytes.size()));
     in.exceptions(std::ios::badbit);
-    return {std::istreambuf_iterator<char>(in), {}};
+    return drain(in, path);
+  } catch (const Error&) {
+    throw;
   } catch (const std::exception& error) {
     throw Error("{}: expected a whole gzip file, found one that is torn or damaged ({})", path, error.what());
   }
