@@ -16,15 +16,16 @@ namespace {
 struct Topic {
   std::string_view name;
   Table (*table)(const cpu::Uarch& part);
+  bool differs;  ///< from part to part
 };
 
-constexpr std::array<Topic, 7> kTopics = {{{"events", list_events},
-                                           {"metrics", list_metrics},
-                                           {"uarchs", list_uarchs},
-                                           {"msrs", list_msrs},
-                                           {"params", list_params},
-                                           {"syscalls", list_syscalls},
-                                           {"instructions", list_instructions}}};
+constexpr std::array<Topic, 7> kTopics = {{{"events", list_events, true},
+                                           {"metrics", list_metrics, true},
+                                           {"uarchs", list_uarchs, false},
+                                           {"msrs", list_msrs, true},
+                                           {"params", list_params, true},
+                                           {"syscalls", list_syscalls, false},
+                                           {"instructions", list_instructions, false}}};
 
 const Topic& topic(const std::vector<std::string>& words) {
   std::vector<std::string> names;
@@ -54,7 +55,14 @@ int list_command(const std::vector<std::string>& words) {
   const Syntax syntax = list_syntax();
   const Arguments arguments = parse_arguments(syntax, words);
   if (show_help(syntax, arguments)) return kSuccess;
-  const Table table = topic(arguments.words()).table(part(arguments));
+  const Topic& wanted = topic(arguments.words());
+  for (const char* option : {"uarch", "lbr-depth", "set"}) {
+    if (!wanted.differs && arguments.has(option)) {
+      throw Error("list {}: expected no --{}, as the list is one for all parts, found one", wanted.name,
+                  option);
+    }
+  }
+  const Table table = wanted.table(part(arguments));
   Output out(stdout, "standard output");
   out.write(arguments.has("json") ? table.json() : table.text());
   out.finish();

@@ -69,6 +69,7 @@ std::optional<BranchFilter> branches(const Arguments& arguments, const cpu::Uarc
   const bool by_name = arguments.has("branch-filter");
   const bool any = arguments.has("branch-any");
   const std::string graph = arguments.text_or("call-graph", "");
+  if (by_name && any) throw Error("record: expected one of -b and -j, found both");
   if (!graph.empty() && graph != "fp" && graph != "lbr") {
     throw Error("record: --call-graph: expected fp or lbr, found '{}'", graph);
   }
@@ -163,6 +164,18 @@ perfdata::WriteSummary finish(Recorder& recorder, const RunOutcome& outcome) {
   }
 }
 
+/// The recording has what `format` is made of. Throws Error.
+void expect_content(perfdata::ExportFormat format, const RecordConfig& config) {
+  const bool stacks = config.callchain ||
+                      (config.branches && (config.branches->sample_type & perfdata::kBranchCallStack) != 0);
+  if (format == perfdata::ExportFormat::kFolded && !stacks) {
+    throw Error("record: --format folded: expected --call-graph or -j stack with it, found neither");
+  }
+  if (format == perfdata::ExportFormat::kFdata && !config.branches) {
+    throw Error("record: --format fdata: expected -b or -j with it, found neither");
+  }
+}
+
 /// What --format asks for; null: perf.data. Throws Error.
 std::unique_ptr<RecordFormat> other_format(const Arguments& arguments, RecordConfig& config) {
   if (!arguments.has("format")) return nullptr;
@@ -170,9 +183,9 @@ std::unique_ptr<RecordFormat> other_format(const Arguments& arguments, RecordCon
   for (const char* option : {"compress", "attr-size"}) {
     if (arguments.has(option)) throw Error("record: --{}: expected perf.data, found --format", option);
   }
+  expect_content(format, config);
   if (!arguments.has("output")) config.path = RecordFormat::default_file(format);
-  auto other = std::make_unique<RecordFormat>(format, config.path, std::exchange(config.stream_fd, -1));
-  return other;
+  return std::make_unique<RecordFormat>(format, config.path, std::exchange(config.stream_fd, -1));
 }
 
 /// The last words of a recording: what was written where.
@@ -214,7 +227,12 @@ int record_command(const std::vector<std::string>& words) {
   const Ending ending = simulate_recorded(machine, recorder, signals, limit);
   for (const std::string& note : notes(machine, ending)) complain(note);
   const perfdata::WriteSummary summary = finish(recorder, ending.outcome);
-  const u64 bytes = format ? format->write().bytes : summary.bytes;
+  u64 bytes = summary.bytes;
+  if (format) {
+    const perfdata::ExportSummary exported = format->write();
+    for (const std::string& note : exported.notes) complain(note);
+    bytes = exported.bytes;
+  }
   if (!arguments.has("quiet")) complain(written(target, summary.samples, bytes));
   return ending.exit_status();
 }

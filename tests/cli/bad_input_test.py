@@ -41,6 +41,12 @@ BAD_OPTIONS: tuple[tuple[list[str], list[str]], ...] = (
     (["record", "--raw-lbr"], ["--raw-lbr", "-b"]),
     (["record", "-o", "/nonexistent/p.data"], ["/nonexistent/p.data", "No such file"]),
     (["record", "-o", "/"], ["/", "directory"]),
+    (["record", "-b", "-j", "any_call"], ["expected one of -b and -j, found both"]),
+    (
+        ["record", "-b", "--format", "folded"],
+        ["--format folded", "--call-graph or -j stack", "found neither"],
+    ),
+    (["record", "--format", "fdata"], ["--format fdata", "-b or -j", "found neither"]),
 )
 
 
@@ -79,6 +85,8 @@ BAD_COMMANDS: tuple[tuple[list[str], list[str]], ...] = (
     (["list", "event"], ["'event'", "close: events"]),
     (["list", "events", "msrs"], ["'events msrs'"]),
     (["list", "events", "--uarch", "386"], ["'386'"]),
+    (["list", "uarchs", "--uarch", "skylake"], ["list uarchs", "expected no --uarch"]),
+    (["list", "syscalls", "--set", "lbr_depth=8"], ["list syscalls", "expected no --set"]),
 )
 
 

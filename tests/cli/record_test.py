@@ -102,6 +102,40 @@ def test_two_runs_are_identical_to_the_byte(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.parametrize("form", ["perf-script", "json", "csv", "folded", "fdata"])
+def test_other_forms_do_not_depend_on_where_they_are_made(form: str, tmp_path: Path) -> None:
+    branches = ["-j", "stack,u"] if form == "folded" else ["-b"]
+    program = [str(compile_c(CALLS, tmp_path / "calls"))]
+    data = record(*branches, "-c", "10007", program=program, cwd=tmp_path)
+    texts = []
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        options = ["record", "-q", *branches, "-c", "10007", "--format", form, "-o", "out"]
+        done = lastbranch(*options, "--", *program, cwd=tmp_path / name)
+        assert (done.returncode, words(done)) == (0, "")
+        texts.append((tmp_path / name / "out").read_bytes())
+    assert texts[0] == texts[1]
+    assert b"/tmp/lastbranch-record" not in texts[0]
+    if form != "json":
+        assert texts[0] == lastbranch("script", "-i", data, "--format", form).stdout
+    else:
+        assert texts[0].startswith(b'{"schema":"lastbranch.capture","version":1,"source":"record",')
+
+
+def test_a_full_disk_leaves_no_half_of_another_form(tmp_path: Path) -> None:
+    program = [str(compile_c(CALLS, tmp_path / "calls"))]
+    (tmp_path / "out").write_bytes(b"before")
+    done = lastbranch(
+        *("record", "-b", "-c", "1009", "--format", "csv", "-o", "out", "--", *program),
+        cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000)),
+    )
+    assert done.returncode == 1
+    assert "out: cannot be written: File too large" in words(done)
+    assert (tmp_path / "out").read_bytes() == b"before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["calls", "calls.c", "out"]
+
+
 def test_the_ring_has_the_depth_asked_for(tmp_path: Path) -> None:
     program = [str(compile_c(CALLS, tmp_path / "calls"))]
     for depth in (4, 8, 16, 32):
@@ -129,6 +163,27 @@ def test_report_names_the_hottest_branches(tmp_path: Path) -> None:
     shown = "\n".join(rows)
     assert re.search(r"main\+0x[0-9a-f]+ \(calls\) -> leaf\+0x0 \(calls\)$", shown, re.MULTILINE)
     assert re.search(r"leaf\+0x[0-9a-f]+ \(calls\) -> main\+0x[0-9a-f]+ \(calls\)$", shown, re.MULTILINE)
+
+
+def test_report_names_the_functions_of_the_vdso(tmp_path: Path) -> None:
+    source = CALLS.replace("int main", "#include <time.h>\nint main").replace(
+        "sum += leaf(i)", "sum += (int)clock_gettime(CLOCK_MONOTONIC, &(struct timespec){0})"
+    )
+    program = [str(compile_c(source.replace("static int", "static inline int"), tmp_path / "clock"))]
+    data = record("-b", "-c", "1009", program=program, cwd=tmp_path)
+    shown = lastbranch("report", "-i", data).stdout.decode()
+    assert re.search(r" -> clock_gettime\+0x0 \(\[vdso\]\)$", shown, re.MULTILINE), shown
+    assert re.search(r" clock_gettime\+0x7 \(\[vdso\]\) -> ", shown), shown
+
+
+def test_report_says_of_files_that_are_another_build(tmp_path: Path) -> None:
+    program = tmp_path / "calls"
+    data = record("-b", "-c", "1009", program=[str(compile_c(CALLS, program))], cwd=tmp_path)
+    compile_c(CALLS, program, ("-O0",))
+    done = lastbranch("report", "-i", data, "-n", "3")
+    assert done.returncode == 0
+    assert "main" not in done.stdout.decode()
+    assert re.search(rf"{program}: expected build-id \w+, as recorded, found \w+", words(done)), words(done)
 
 
 def test_a_full_disk_leaves_a_valid_file_or_none(tmp_path: Path) -> None:
