@@ -10,7 +10,7 @@
 #include "models/cpu/decode.h"
 #include "sim/base/assert.h"
 #include "sim/base/error.h"
-#include "sim/load/symbols.h"
+#include "sim/load/symbol_file.h"
 #include "sim/user/fault_signal.h"
 #include "sim/user/start.h"
 #include "sim/user/syscall_table.h"
@@ -206,15 +206,9 @@ std::string Process::describe(u64 address) const {
   }
   if (v == nullptr || !v->file) return fmt::format("{:#x}", address);
   try {
-    const load::FileReader file(v->file->host_path());
-    const load::ElfImage image = load::read_elf(file);
-    for (const load::Segment& s : image.segments) {
-      const u64 offset = v->offset_of(address);
-      if (offset < page_of(s.offset) || offset >= s.offset + s.file_bytes) continue;
-      const load::SymbolTable symbols(file);
-      if (const auto hit = symbols.find(s.address + (offset - s.offset))) {
-        return fmt::format("{}+{:#x} ({})", hit->name, hit->offset, v->file->guest_path());
-      }
+    const load::SymbolFile file(v->file->host_path());
+    if (const auto hit = file.at_offset(v->offset_of(address))) {
+      return fmt::format("{}+{:#x} ({})", hit->name, hit->offset, v->file->guest_path());
     }
   } catch (const Error&) {
     // Not an ELF file or gone by now: the mapping still says something.
