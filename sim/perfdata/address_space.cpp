@@ -37,7 +37,9 @@ Mapping piece(Mapping mapping, u64 start, u64 end) {
 }  // namespace
 
 std::string_view MappedFile::base_name() const {
-  return lastbranch::base_name(name);
+  constexpr std::string_view kDeleted = " (deleted)";  // what the kernel adds to names that are gone
+  const std::string_view base = lastbranch::base_name(name);
+  return base.ends_with(kDeleted) ? base.substr(0, base.size() - kDeleted.size()) : base;
 }
 
 std::optional<BuildId> build_id_of(const MappedFile& file, const Features* features) {

@@ -37,7 +37,7 @@ struct MappedFile {
   std::optional<BuildId> build_id;
   MappingKind kind = MappingKind::kFile;
 
-  /// The part of the name behind the last '/'.
+  /// The part of the name behind the last '/', also of a file that was deleted since.
   [[nodiscard]] std::string_view base_name() const;
 };
 

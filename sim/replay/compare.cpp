@@ -31,9 +31,32 @@ struct BothEdges {
   Both<Edge> sides;
 };
 
-CommonPlace common(const Place& place) {
-  return {place.file == nullptr ? std::string_view() : place.file->base_name(), place.offset};
-}
+/// What the files of both sides are called: the last part of their names; files of B that are some of A by
+/// their build-ids, what A calls those.
+class CommonNames {
+ public:
+  explicit CommonNames(const Both<const EdgeProfile*>& profiles) {
+    std::map<std::string, std::string_view> by_id;
+    for (std::size_t side = 0; side < 2; ++side) {
+      for (const perfdata::MappedFile& file : profiles[side]->files()) {
+        std::string_view name = file.base_name();
+        if (const auto& id = profiles[side]->build_id(file)) {
+          const auto known = by_id.find(id->hex());
+          if (side == 0) by_id.try_emplace(id->hex(), name);
+          if (side == 1 && known != by_id.end()) name = known->second;
+        }
+        names_[side].push_back(name);
+      }
+    }
+  }
+
+  [[nodiscard]] CommonPlace operator()(std::size_t side, const Place& place) const {
+    return {place.file == nullptr ? std::string_view() : names_[side][place.file->number], place.offset};
+  }
+
+ private:
+  Both<std::vector<std::string_view>> names_;  // by number of the file
+};
 
 NamedPlace named(const Place& place) {
   return {place.file == nullptr ? std::string() : place.file->name, place.offset};
@@ -41,9 +64,10 @@ NamedPlace named(const Place& place) {
 
 std::map<CommonEdge, BothEdges> join(const Both<const EdgeProfile*>& profiles) {
   std::map<CommonEdge, BothEdges> joined;
+  const CommonNames common(profiles);
   for (std::size_t side = 0; side < 2; ++side) {
     for (const auto& [key, edge] : profiles[side]->edges()) {
-      BothEdges& both = joined[{common(key.first), common(key.second)}];
+      BothEdges& both = joined[{common(side, key.first), common(side, key.second)}];
       both.ends = {named(key.first), named(key.second)};
       both.sides[side] += edge;
     }
@@ -192,12 +216,16 @@ std::vector<std::string> notes(const Both<const EdgeProfile*>& profiles) {
     }
     for (const std::string& note : here.notes()) out.push_back(fmt::format("{}: {}", here.path(), note));
   }
+  std::multimap<std::string_view, const perfdata::MappedFile*> in_b;
+  for (const perfdata::MappedFile& b : profiles[1]->files()) in_b.emplace(b.base_name(), &b);
   for (const perfdata::MappedFile& a : profiles[0]->files()) {
-    for (const perfdata::MappedFile& b : profiles[1]->files()) {
-      if (a.base_name() != b.base_name() || !a.build_id || !b.build_id || *a.build_id == *b.build_id)
-        continue;
+    const auto [first, last] = in_b.equal_range(a.base_name());
+    const auto& id = profiles[0]->build_id(a);
+    for (auto b = first; b != last && id; ++b) {
+      const auto& other = profiles[1]->build_id(*b->second);
+      if (!other || *id == *other) continue;
       out.push_back(fmt::format("{} has build-id {} in {} and {} in {}: equal offsets are not equal code",
-                                a.base_name(), a.build_id->hex(), profiles[0]->path(), b.build_id->hex(),
+                                a.base_name(), id->hex(), profiles[0]->path(), other->hex(),
                                 profiles[1]->path()));
     }
   }
@@ -233,6 +261,10 @@ Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
   sort_by_difference(out.edges);
   out.branches = branch_rows(edges, profiles);
   out.notes = notes(profiles);
+  const bool apart = std::ranges::none_of(list, [](const BothEdges* e) {
+    return total(e->sides[0].taken) != 0 && total(e->sides[1].taken) != 0;
+  });
+  if (apart) out.notes.emplace_back("no edge is in both captures");
   return out;
 }
 

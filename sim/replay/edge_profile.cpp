@@ -56,6 +56,8 @@ EdgeProfile::EdgeProfile(perfdata::RecordSource& source) : path_(source.path()) 
       known_.clear();
     }
   }
+  for (const perfdata::MappedFile& file : maps_.files())
+    build_ids_.push_back(build_id_of(file, &source.features()));
 }
 
 Place EdgeProfile::place(u32 pid, u64 address, u64 time) const {

@@ -4,10 +4,12 @@
 /// Not here: branches not taken, which only the code itself tells (ControlFlow counts them).
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "sim/base/units.h"
 #include "sim/perfdata/address_space.h"
@@ -45,6 +47,10 @@ class EdgeProfile {
 
   [[nodiscard]] const std::map<Key, Edge>& edges() const { return edges_; }
   [[nodiscard]] const std::deque<perfdata::MappedFile>& files() const { return maps_.files(); }
+  /// Of one of files(), by its mapping or the capture's list.
+  [[nodiscard]] const std::optional<perfdata::BuildId>& build_id(const perfdata::MappedFile& file) const {
+    return build_ids_[file.number];
+  }
   [[nodiscard]] const Groups& taken() const { return taken_; }  ///< all branches
   [[nodiscard]] u64 samples() const { return samples_; }        ///< with branch stacks
   [[nodiscard]] u64 samples_without() const { return samples_without_; }
@@ -70,6 +76,7 @@ class EdgeProfile {
 
   std::string path_;
   perfdata::AddressSpace maps_;
+  std::vector<std::optional<perfdata::BuildId>> build_ids_;  // by number of the file
   std::map<Key, Edge> edges_;
   std::unordered_map<Raw, Edge*, RawHash> known_;
   Groups taken_{};

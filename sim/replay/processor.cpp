@@ -49,6 +49,8 @@ constexpr auto kModels = std::to_array<ModelRow>({
     {0xc5, "lunarlake-p"},   {0xc6, "lunarlake-p"},    {0xcc, "pantherlake-p"},
 });
 
+constexpr std::string_view kIntel = "GenuineIntel";
+
 struct Cpuid {
   bool intel = false;
   unsigned family = 0;
@@ -61,7 +63,7 @@ std::optional<Cpuid> parse_cpuid(std::string_view text) {
   Cpuid id;
   const std::size_t comma = text.find_first_of(",-");
   if (comma == std::string_view::npos) return std::nullopt;
-  id.intel = text.substr(0, comma) == "GenuineIntel";
+  id.intel = text.substr(0, comma) == kIntel;
   const char separator = text[comma];
   const int base = separator == ',' ? 10 : 16;
   std::size_t at = comma + 1;
@@ -103,8 +105,8 @@ std::string words_of(const RecordShape& shape) {
 /// Of another maker, and which; empty: may be Intel's.
 std::string foreign(const perfdata::Features& features, const RecordShape& shape) {
   if (!features.cpu_id.empty()) {
-    const auto id = parse_cpuid(features.cpu_id);
-    return id && id->intel ? "" : fmt::format("CPUID {}", features.cpu_id);
+    const bool intel = features.cpu_id.starts_with(kIntel);
+    return intel ? "" : fmt::format("CPUID {}", features.cpu_id);
   }
   if (!features.arch.empty() && !is_x86(features.arch)) return fmt::format("machine {}", features.arch);
   for (const std::string_view maker : {"AMD", "Hygon", "VIA", "Zhaoxin"}) {

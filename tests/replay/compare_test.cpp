@@ -183,6 +183,26 @@ TEST(Compare, what_keeps_equal_code_apart_is_said) {
   EXPECT_NE(first_note(partly).find("outside of all mapped files"), std::string::npos);
 }
 
+TEST(Compare, files_are_the_same_by_their_build_ids_whatever_their_names) {
+  const EdgeProfile a = profile_of({mapping(0x1000, 0, "/a/prog", 1), sample({branch(0x1010, 0x1020)})});
+  const EdgeProfile renamed = profile_of({mapping(0x7000, 0, "/run/x", 1), sample({branch(0x7010, 0x7020)})});
+  const EdgeProfile deleted =
+      profile_of({mapping(0x7000, 0, "/a/prog (deleted)"), sample({branch(0x7010, 0x7020)})});
+  for (const EdgeProfile* b : {&renamed, &deleted}) {
+    EXPECT_EQ(compare(a, *b).overlap.value, 1);
+    EXPECT_TRUE(compare(a, *b).notes.empty());
+  }
+  // Listed among the features, not in the mapping.
+  ListedSource listed({mapping(0x1000, 0, "/b/prog"), sample({branch(0x1010, 0x1020)})});
+  listed.features_.build_ids.resize(1);
+  listed.features_.build_ids[0].filename = "/b/prog";
+  listed.features_.build_ids[0].build_id = {.bytes = {2}, .size = 20};
+  EXPECT_NE(compare(a, EdgeProfile(listed)).notes.at(0).find("not equal code"), std::string::npos);
+  const EdgeProfile other = profile_of({mapping(0x1000, 0, "/a/tool"), sample({branch(0x1010, 0x1020)})});
+  EXPECT_EQ(compare(a, other).overlap.value, 0);
+  EXPECT_EQ(compare(a, other).notes, std::vector<std::string>{"no edge is in both captures"});
+}
+
 TEST(Compare, a_capture_without_branches_is_refused) {
   const EdgeProfile a = profile_of({sample({branch(16, 32)})}), none = profile_of({sample({})});
   EXPECT_THROW(static_cast<void>(compare(a, none)), Error);

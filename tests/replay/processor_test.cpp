@@ -62,6 +62,8 @@ TEST(Processor, the_name_decides_where_there_is_no_cpuid) {
       {"Intel(R) Core(TM)2 CPU          6600  @ 2.40GHz", "merom"},
       {"Intel(R) Core(TM) i7 CPU         920  @ 2.67GHz", "nehalem"},
       {"Intel(R) Core(TM) i5 CPU       M 520  @ 2.40GHz", "westmere"},
+      {"Intel(R) Core(TM) i7 CPU       X 980  @ 3.33GHz", "westmere"},
+      {"Intel(R) Core(TM) i7 CPU       X 965  @ 3.20GHz", "nehalem"},
       {"Intel(R) Xeon(R) CPU           X5570  @ 2.93GHz", "nehalem"},
       {"Intel(R) Xeon(R) CPU           X5680  @ 3.33GHz", "westmere"},
       {"Intel(R) Xeon(R) CPU E5-2680 0 @ 2.70GHz", "sandybridge"},
@@ -81,6 +83,8 @@ TEST(Processor, the_name_decides_where_there_is_no_cpuid) {
       {"11th Gen Intel(R) Core(TM) i9-11900K @ 3.50GHz", "rocketlake"},
       {"12th Gen Intel(R) Core(TM) i9-12900K", "alderlake-p"},
       {"Intel(R) Core(TM) Ultra 7 155H", "meteorlake-p"},
+      {"Intel(R) Core(TM) Ultra 5 225U", "meteorlake-p"},
+      {"Intel(R) Core(TM) Ultra 9 285K", "lunarlake-p"},
       {"Intel(R) Xeon(R) Platinum 8173M CPU @ 2.00GHz", "skx"},
       {"Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz", "cascadelake"},
       {"Intel(R) Xeon(R) Platinum 8380 CPU @ 2.30GHz", "icx"},
@@ -131,6 +135,8 @@ TEST(Processor, without_names_the_stacks_decide_and_it_is_said) {
 
 TEST(Processor, an_unknown_model_goes_by_its_stacks_and_it_is_said) {
   perfdata::Features features;
+  features.cpu_id = "GenuineIntel";
+  EXPECT_NE(choose_processor("", features, {.stacks = 1, .deepest = 16}).part, nullptr) << "but Intel's";
   features.cpu_id = "GenuineIntel,6,250,1";
   EXPECT_FALSE(known_by_features(features));
   const ProcessorChoice choice =
