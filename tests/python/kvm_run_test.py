@@ -1,7 +1,8 @@
 """Guests of lastbranch.kvm that run."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,33 @@ def test_guest_that_completes_nothing_is_stuck() -> None:
     assert run.how == "stuck" and "completed no instruction" in run.why
     with pytest.raises(lastbranch.Error, match="has ended"):
         vcpu.run()
+
+
+def test_other_threads_wait_for_the_end_of_a_run() -> None:
+    vcpu = vcpu_of()
+    ends: list[str] = []
+    code = b"\x0f\xa2" + b"\xeb\xfc"  # cpuid; jmp
+    thread = threading.Thread(target=lambda: ends.append(vcpu.run(code, max_exits=60_000).how))
+    uses: list[Callable[[], object]] = [
+        lambda: vcpu.run(HLT, slice=7),
+        lambda: vcpu.guest_rdmsr("debugctl"),
+        lambda: vcpu.read_memory(0, 1),
+        lambda: vcpu.vm.set_event_filter("deny", [0xC0]),
+    ]
+
+    def is_running() -> bool:
+        try:
+            return not vcpu.trace.ids
+        except lastbranch.Error:
+            return True
+
+    thread.start()
+    while thread.is_alive() and not is_running():
+        pass
+    for use in uses:
+        with pytest.raises(lastbranch.Error, match="runs in another thread"):
+            use()
+    thread.join()
+    assert ends == ["budget"]
+    for use in uses:
+        use()

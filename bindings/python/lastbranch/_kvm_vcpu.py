@@ -193,7 +193,8 @@ class Vcpu:
         max_exits: VM exits; None: no limit.
 
         Ctrl-C ends the run in any case, and so does a guest that completes no instruction any more. Its port
-        F4H ends the run, E9H takes its output. Raises `Error`: an image that does not fit, no image at all, a
+        F4H ends the run, E9H takes its output. Other Python threads run meanwhile; what they ask of this vCPU
+        raises `Error` until the run is over. Raises `Error`: an image that does not fit, no image at all, a
         guest that has ended.
         """
         if image is not None:

@@ -103,34 +103,38 @@ void bind_host(py::module_& m) {
           py::arg("index"))
       .def("x86_perf_get_lbr", &perf_get_lbr, py::arg("nr"))
       .def(
-          "create_vm", [](KvmHost& h) { return h.host.create_vm(); }, py::keep_alive<0, 1>());
+          "create_vm", [](KvmHost& h) { return std::make_unique<KvmVm>(h.host); }, py::keep_alive<0, 1>());
 }
 
-int set_filter(kvm::Vm& vm, u32 action, const std::vector<u64>& events, u32 fixed_counter_bitmap, u32 flags) {
-  return vm.set_event_filter({action, flags, fixed_counter_bitmap, events});
+int set_filter(KvmVm& v, u32 action, const std::vector<u64>& events, u32 fixed_counter_bitmap, u32 flags) {
+  return v.idle().set_event_filter({action, flags, fixed_counter_bitmap, events});
 }
 
 void bind_vm(py::module_& m) {
-  py::class_<kvm::Vm>(m, "KvmVm")
-      .def_readonly("state", &kvm::Vm::state)
-      .def("rules", [](const kvm::Vm& vm) { return kvm_rows(vm.rules()); })
-      .def("check_pmu_capability", &kvm::Vm::check_pmu_capability)
-      .def("enable_pmu_capability", &kvm::Vm::enable_pmu_capability, py::arg("flags"))
+  py::class_<KvmVm>(m, "KvmVm")
+      .def_property_readonly(
+          "state", [](KvmVm& v) -> kvm::VmState& { return v.vm.state; },
+          py::return_value_policy::reference_internal)
+      .def("rules", [](const KvmVm& v) { return kvm_rows(v.vm.rules()); })
+      .def("check_pmu_capability", [](const KvmVm& v) { return v.vm.check_pmu_capability(); })
+      .def(
+          "enable_pmu_capability", [](KvmVm& v, u64 flags) { return v.idle().enable_pmu_capability(flags); },
+          py::arg("flags"))
       .def("set_event_filter", &set_filter, py::arg("action"), py::arg("events"),
            py::arg("fixed_counter_bitmap"), py::arg("flags"))
       .def(
-          "create_vcpu", [](kvm::Vm& vm) { return std::make_unique<KvmVcpu>(vm); }, py::keep_alive<0, 1>());
+          "create_vcpu", [](KvmVm& v) { return std::make_unique<KvmVcpu>(v); }, py::keep_alive<0, 1>());
 }
 
 int set_msrs(KvmVcpu& v, const std::vector<std::pair<u32, u64>>& entries) {
   std::vector<kvm::MsrEntry> list;
   list.reserve(entries.size());
   for (const auto& [index, value] : entries) list.push_back({index, value});
-  return v.vcpu.set_msrs(list);
+  return v.vcpu().set_msrs(list);
 }
 
 MsrValues get_msrs(KvmVcpu& v, const std::vector<u32>& indices) {
-  return msr_values(indices, [&](std::span<kvm::MsrEntry> list) { return v.vcpu.get_msrs(list); });
+  return msr_values(indices, [&](std::span<kvm::MsrEntry> list) { return v.vcpu().get_msrs(list); });
 }
 
 /// (code, value)
@@ -139,41 +143,41 @@ py::tuple pair(const kvm::GuestAnswer& answer) {
 }
 
 int nested_entry(KvmVcpu& v, u64 debugctl, bool load, bool save, bool fresh, bool dr7_valid) {
-  v.vcpu.state.vmcs12_debugctl = debugctl;
-  return v.vcpu.nested_enter(
+  v.vcpu().state.vmcs12_debugctl = debugctl;
+  return v.vcpu().nested_enter(
       {.loads_debugctl = load, .saves_debugctl = save, .dr7_valid = dr7_valid, .fresh = fresh});
 }
 
 void bind_vcpu(py::module_& m) {
   py::class_<KvmVcpu> c(m, "KvmVcpu");
   c.def_property_readonly(
-       "state", [](KvmVcpu& v) -> kvm::VcpuState& { return v.vcpu.state; },
+       "state", [](KvmVcpu& v) -> kvm::VcpuState& { return v.vcpu().state; },
        py::return_value_policy::reference_internal)
-      .def("rules", [](const KvmVcpu& v) { return kvm_rows(v.vcpu.rules()); })
+      .def("rules", [](KvmVcpu& v) { return kvm_rows(v.vcpu().rules()); })
       .def(
-          "set_cpuid", [](KvmVcpu& v, const kvm::GuestCpuid& cpuid) { return v.vcpu.set_cpuid(cpuid); },
+          "set_cpuid", [](KvmVcpu& v, const kvm::GuestCpuid& cpuid) { return v.vcpu().set_cpuid(cpuid); },
           py::arg("cpuid"))
       .def("set_msrs", &set_msrs, py::arg("entries"))
       .def("get_msrs", &get_msrs, py::arg("indices"))
       .def(
           "guest_wrmsr",
-          [](KvmVcpu& v, u32 index, u64 value) { return pair(v.vcpu.guest_wrmsr(index, value)); },
+          [](KvmVcpu& v, u32 index, u64 value) { return pair(v.vcpu().guest_wrmsr(index, value)); },
           py::arg("index"), py::arg("value"))
       .def(
-          "guest_rdmsr", [](KvmVcpu& v, u32 index) { return pair(v.vcpu.guest_rdmsr(index)); },
+          "guest_rdmsr", [](KvmVcpu& v, u32 index) { return pair(v.vcpu().guest_rdmsr(index)); },
           py::arg("index"))
       .def(
-          "rdpmc", [](KvmVcpu& v, u32 ecx) { return pair(v.vcpu.rdpmc(ecx)); }, py::arg("ecx"))
+          "rdpmc", [](KvmVcpu& v, u32 ecx) { return pair(v.vcpu().rdpmc(ecx)); }, py::arg("ecx"))
       .def(
-          "count", [](KvmVcpu& v, u8 event, u8 umask, u64 n) { v.vcpu.count(event, umask, n); },
+          "count", [](KvmVcpu& v, u8 event, u8 umask, u64 n) { v.vcpu().count(event, umask, n); },
           py::arg("event"), py::arg("umask"), py::arg("n"))
       .def("nested_entry", &nested_entry, py::arg("debugctl"), py::arg("load"), py::arg("save"),
            py::arg("fresh"), py::arg("dr7_valid"))
       .def(
-          "passes_through", [](KvmVcpu& v, u32 index) { return v.vcpu.passes_through(index); },
+          "passes_through", [](KvmVcpu& v, u32 index) { return v.vcpu().passes_through(index); },
           py::arg("index"));
   const auto call = [&c](const char* name, void (kvm::Vcpu::*function)()) {
-    c.def(name, [function](KvmVcpu& v) { (v.vcpu.*function)(); });
+    c.def(name, [function](KvmVcpu& v) { (v.vcpu().*function)(); });
   };
   call("enter", &kvm::Vcpu::enter);
   call("next_slice", &kvm::Vcpu::next_slice);
@@ -182,7 +186,7 @@ void bind_vcpu(py::module_& m) {
   call("init", &kvm::Vcpu::init);
   call("nested_exit", &kvm::Vcpu::nested_exit);
   const auto effect = [&c](const char* name, unsigned kvm::Effects::*member) {
-    c.def_property_readonly(name, [member](const KvmVcpu& v) { return v.vcpu.last().did.*member; });
+    c.def_property_readonly(name, [member](KvmVcpu& v) { return v.vcpu().last().did.*member; });
   };
   effect("log_lines", &kvm::Effects::log_lines);
   effect("warnings", &kvm::Effects::warnings);

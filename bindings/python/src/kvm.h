@@ -1,6 +1,7 @@
 #pragma once
 // KVM's objects as Python holds them.
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,17 +31,41 @@ struct KvmSetting {
   bool operator==(const KvmSetting&) const = default;
 };
 
+/// A VM. While a guest of it runs, other Python threads do, too.
+struct KvmVm {
+  explicit KvmVm(kvm::Host& host) : vm(host) {}
+
+  /// For what a guest that runs reads. Throws Error while one does.
+  [[nodiscard]] kvm::Vm& idle();
+
+  kvm::Vm vm;
+  unsigned running = 0;  ///< vCPUs; under the interpreter's lock
+};
+
 /// A vCPU, and from its first image on what its guest runs on.
-struct KvmVcpu {
-  explicit KvmVcpu(kvm::Vm& vm) : vcpu(vm) {}
+class KvmVcpu {
+ public:
+  explicit KvmVcpu(KvmVm& vm) : vm_(vm), vcpu_(vm.vm) {}
 
-  /// Throws Error before the first image.
-  [[nodiscard]] KvmGuest& guest() const;
+  /// Throws Error while the guest runs in another thread.
+  [[nodiscard]] kvm::Vcpu& vcpu();
+  /// The same, and Error before the first image.
+  [[nodiscard]] KvmGuest& guest();
+  /// Gives the guest an image, and the vCPU a new CPU if it has none or another setting. Throws Error.
+  void load(std::span<const u8> image, u64 base, const KvmSetting& setting);
+  /// In pieces, between which Python looks at its signals. Throws Error without an image or after an end, and
+  /// what Python's signal handlers raise.
+  KvmRun run(u64 instructions, u64 exits);
+  /// What the guest has written since the last time.
+  [[nodiscard]] std::string take_output() { return std::exchange(output_, {}); }
 
-  kvm::Vcpu vcpu;
-  std::string output;  ///< of the guest, since it was taken last
-  KvmSetting setting;
-  std::unique_ptr<KvmGuest> running;  ///< behind the vCPU, which it must not outlive
+ private:
+  KvmVm& vm_;
+  kvm::Vcpu vcpu_;
+  bool busy_ = false;  ///< running; under the interpreter's lock
+  std::string output_;
+  KvmSetting setting_;
+  std::unique_ptr<KvmGuest> guest_;  ///< behind the vCPU, which it must not outlive
 };
 
 /// Rows as Python gets them: (id, words, section, kernels).

@@ -40,6 +40,25 @@ void append(KvmRun& all, KvmRun&& more, std::size_t kept) {
   std::move(more.exits.begin(), more.exits.begin() + taken, std::back_inserter(all.exits));
 }
 
+/// Marks a vCPU and its VM as running for the current scope.
+class Running {
+ public:
+  Running(bool& busy, unsigned& vcpus) : busy_(busy), vcpus_(vcpus) {
+    busy_ = true;
+    ++vcpus_;
+  }
+  ~Running() {
+    busy_ = false;
+    --vcpus_;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  bool& busy_;
+  unsigned& vcpus_;
+};
+
 py::tuple facts(const KvmExit& exit) {
   py::dict f;
   f["reason"] = name(exit.reason);
@@ -55,28 +74,8 @@ py::tuple facts(const KvmExit& exit) {
   return py::make_tuple(f, kvm_rows(exit.entry), kvm_rows(exit.rules));
 }
 
-/// In pieces, between which Python looks at its signals.
-KvmRun run_pieces(KvmGuest& guest, u64 instructions, u64 exits) {
-  constexpr u64 kInstructions = 20'000'000, kExits = 100'000;
-  KvmRun all;
-  for (;;) {
-    KvmRun piece;
-    {
-      const py::gil_scoped_release unlocked;
-      piece = guest.run(std::min(instructions, kInstructions), std::min(exits, kExits));
-    }
-    instructions -= piece.instructions;
-    exits -= std::min(exits, piece.exits_seen);
-    append(all, std::move(piece), KvmGuestConfig{}.kept_exits);
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    if (all.how != KvmRun::How::kBudget || instructions == 0 || exits == 0) return all;
-  }
-}
-
-/// Throws Error without an image or after an end, and what Python's signal handlers raise.
 py::dict run(KvmVcpu& v, std::optional<u64> max_instructions, std::optional<u64> max_exits) {
-  KvmRun done = run_pieces(v.guest(), max_instructions.value_or(KvmGuest::kNoLimit),
-                           max_exits.value_or(KvmGuest::kNoLimit));
+  KvmRun done = v.run(max_instructions.value_or(KvmGuest::kNoLimit), max_exits.value_or(KvmGuest::kNoLimit));
   if (done.how == KvmRun::How::kBudget)
     done.why = done.instructions == max_instructions ? fmt::format("{} instructions", *max_instructions)
                                                      : fmt::format("{} VM exits", max_exits.value_or(0));
@@ -95,7 +94,7 @@ py::dict run(KvmVcpu& v, std::optional<u64> max_instructions, std::optional<u64>
   py::list exits;
   for (const KvmExit& exit : done.exits) exits.append(facts(exit));
   d["exits"] = exits;
-  d["output"] = py::bytes(std::exchange(v.output, {}));
+  d["output"] = py::bytes(v.take_output());
   return d;
 }
 
@@ -104,25 +103,10 @@ std::vector<u8> bytes_of(const py::bytes& data) {
   return {text.begin(), text.end()};
 }
 
-/// Gives the guest an image, and the vCPU a new CPU if it has none or another setting. Throws Error.
 void load(KvmVcpu& v, const py::bytes& image, const std::string& uarch,
           const std::vector<std::pair<std::string, u64>>& overrides, u64 base, u64 memory, u64 slice,
           const std::string& lbr_user) {
-  const KvmSetting setting{uarch, overrides, memory, slice, lbr_user};
-  if (!v.running || v.setting != setting) {
-    // Each gives the vCPU back what it ran on before, so there is one at a time.
-    v.running.reset();
-    KvmGuestConfig config{.uarch = uarch,
-                          .overrides = overrides,
-                          .memory_bytes = memory,
-                          .host_lbr = user_of(lbr_user),
-                          .slice = slice,
-                          .output = [&out = v.output](std::string_view text) { out += text; }};
-    v.running = std::make_unique<KvmGuest>(v.vcpu, std::move(config));
-    v.setting = setting;
-  }
-  v.running->load(bytes_of(image), base);
-  v.output.clear();
+  v.load(bytes_of(image), base, {uarch, overrides, memory, slice, lbr_user});
 }
 
 py::dict registers(KvmVcpu& v) {
@@ -164,9 +148,57 @@ std::vector<std::pair<u64, u64>> host_records(KvmVcpu& v) {
 
 }  // namespace
 
-KvmGuest& KvmVcpu::guest() const {
-  if (!running) throw Error("run: expected a guest with an image, found none loaded");
-  return *running;
+kvm::Vm& KvmVm::idle() {
+  if (running != 0) throw Error("vm: a guest runs in another thread");
+  return vm;
+}
+
+kvm::Vcpu& KvmVcpu::vcpu() {
+  if (busy_) throw Error("vcpu: its guest runs in another thread");
+  return vcpu_;
+}
+
+KvmGuest& KvmVcpu::guest() {
+  static_cast<void>(vcpu());
+  if (!guest_) throw Error("run: expected a guest with an image, found none loaded");
+  return *guest_;
+}
+
+void KvmVcpu::load(std::span<const u8> image, u64 base, const KvmSetting& setting) {
+  kvm::Vcpu& own = vcpu();
+  if (!guest_ || setting_ != setting) {
+    // Each gives the vCPU back what it ran on before, so there is one at a time.
+    guest_.reset();
+    KvmGuestConfig config{.uarch = setting.uarch,
+                          .overrides = setting.overrides,
+                          .memory_bytes = setting.memory,
+                          .host_lbr = user_of(setting.lbr_user),
+                          .slice = setting.slice,
+                          .output = [this](std::string_view text) { output_ += text; }};
+    guest_ = std::make_unique<KvmGuest>(own, std::move(config));
+    setting_ = setting;
+  }
+  guest_->load(image, base);
+  output_.clear();
+}
+
+KvmRun KvmVcpu::run(u64 instructions, u64 exits) {
+  constexpr u64 kInstructions = 20'000'000, kExits = 100'000;
+  KvmGuest& own = guest();
+  const Running running(busy_, vm_.running);
+  KvmRun all;
+  for (;;) {
+    KvmRun piece;
+    {
+      const py::gil_scoped_release unlocked;
+      piece = own.run(std::min(instructions, kInstructions), std::min(exits, kExits));
+    }
+    instructions -= piece.instructions;
+    exits -= std::min(exits, piece.exits_seen);
+    append(all, std::move(piece), KvmGuestConfig{}.kept_exits);
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (all.how != KvmRun::How::kBudget || instructions == 0 || exits == 0) return all;
+  }
 }
 
 void bind_kvm_run(py::class_<KvmVcpu>& c) {
