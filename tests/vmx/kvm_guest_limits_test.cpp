@@ -9,7 +9,7 @@ namespace {
 
 using How = KvmRun::How;
 
-constexpr u64 kTable = 0x200000, kTableRegister = 0x3000, kStack = 0x90000, kFirstStack = 0x24;
+constexpr u64 kGates = 0x200000, kTableRegister = 0x3000, kStack = 0x90000, kFirstStack = 0x24;
 constexpr std::array<u8, 2> kCpuid = {0x0f, 0xa2};
 
 std::vector<u8> bytes(u64 value, unsigned count) {
@@ -31,8 +31,8 @@ KvmRun run_faulting_handler(KvmWorld& w, std::vector<u8> before, const std::vect
 
   const u64 low = (handler & 0xffff) | u64{board::kKernelCode} << 16 | u64{stack} << 32 | u64{0x8e} << 40 |
                   (handler >> 16 & 0xffff) << 48;
-  for (u64 vector = 0; vector < 32; ++vector) w.guest.write_memory(kTable + 16 * vector, bytes(low, 8));
-  w.guest.write_memory(kTableRegister, bytes(0x1ff | kTable << 16, 8));
+  for (u64 vector = 0; vector < 32; ++vector) w.guest.write_memory(kGates + 16 * vector, bytes(low, 8));
+  w.guest.write_memory(kTableRegister, bytes(0x1ff | kGates << 16, 8));
   w.guest.write_memory(kFirstStack, bytes(kStack, 8));
   return w.guest.run();
 }
