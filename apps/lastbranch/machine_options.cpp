@@ -42,6 +42,9 @@ std::vector<std::pair<std::string, u64>> overrides(const Arguments& arguments) {
     if (equals == std::string::npos) throw Error("--set: expected FIELD=VALUE, found '{}'", text);
     const std::string field = text.substr(0, equals);
     expect_field(field);
+    if (std::ranges::find(out, field, &std::pair<std::string, u64>::first) != out.end()) {
+      throw Error("--set: expected a value of {} once, found another one", field);
+    }
     out.emplace_back(field, parse_number("--set " + field, std::string_view(text).substr(equals + 1)));
   }
   return out;
@@ -70,7 +73,7 @@ void add_part_options(po::options_description& options) {
   options.add_options()  //
       ("uarch", one("NAME"),
        fmt::format("microarchitecture; see 'list uarchs' (default: {})", cpu::kDefaultUarch).c_str())  //
-      ("lbr-depth", one("N"), "last-branch records: 4, 8, 16 or 32")                                   //
+      ("lbr-depth", one("N"), "last-branch records: 1, 4, 8, 16 or 32 (default: the part's)")          //
       ("set", several("FIELD=N"),
        "change a field of the microarchitecture; see 'list params'; may be repeated");
 }

@@ -31,7 +31,8 @@ constexpr auto kCommands = std::to_array<Command>(
       replay_command},
      {"compare", "compare the branches of two captures, or two files of counts", compare_command},
      {"kvm", "explain, compare and check KVM's virtualization of LBRs and the PMU", kvm_command},
-     {"list", "print what is known: events, uarchs, msrs, params, syscalls, instructions", list_command}});
+     {"list", "print what is known: events, metrics, uarchs, msrs, params, syscalls, instructions",
+      list_command}});
 
 std::string general_help() {
   std::string text = "usage: lastbranch COMMAND [options] [--] [program [arguments]]\n\n";
@@ -44,16 +45,28 @@ std::string general_help() {
   return text;
 }
 
+/// Throws Error when more follows than the first `count` words, which would count for nothing.
+void expect_words(const std::vector<std::string>& arguments, std::size_t count) {
+  if (arguments.size() <= count) return;
+  throw Error("{}: expected nothing more, found '{}'", fmt::join(std::span(arguments).first(count), " "),
+              arguments[count]);
+}
+
 int dispatch(const std::vector<std::string>& arguments) {
   Output out(stdout, "standard output");
   const std::string name = arguments.empty() ? "" : arguments[0];
   if (name == "help" || name == "--help" || name == "-h") {
-    if (name == "help" && arguments.size() > 1) return dispatch({arguments[1], "--help"});
+    if (name == "help" && arguments.size() > 1) {
+      expect_words(arguments, 2);
+      return dispatch({arguments[1], "--help"});
+    }
+    expect_words(arguments, 1);
     out.write(general_help());
     out.finish();
     return kSuccess;
   }
   if (name == "version" || name == "--version" || name == "-v") {
+    expect_words(arguments, 1);
     out.write("lastbranch " LASTBRANCH_VERSION "\n");
     out.finish();
     return kSuccess;

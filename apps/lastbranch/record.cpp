@@ -36,11 +36,12 @@ Syntax record_syntax() {
                 .words = Words::kProgram};
   syntax.options.add_options()  //
       ("event,e", po::value<std::vector<std::string>>()->value_name("LIST"),
-       "events to sample; see 'list events' (default: cycles:u); may be repeated")          //
+       fmt::format("events to sample; see 'list events' (default: {}); may be repeated", kDefaultEvent)
+           .c_str())                                                                        //
       ("count,c", po::value<std::string>()->value_name("N"), "events between two samples")  //
       ("freq,F", po::value<std::string>()->value_name("HZ"),
        fmt::format("samples per second of simulated time (default: {})", kDefaultFrequency).c_str())  //
-      ("branch-any,b", "record last branches with each sample")                                       //
+      ("branch-any,b", "record last branches with each sample, of user mode")                         //
       ("branch-filter,j", po::value<std::string>()->value_name("LIST"),
        "branches of these kinds: any, any_call, any_ret, ind_call, ind_jmp, call, cond, stack; u, k; "
        "no_flags, no_cycles, save_type, hw_index, priv, counter")  //
@@ -52,7 +53,9 @@ Syntax record_syntax() {
       ("pebs", "sample through the part's PEBS buffer, with its own choice of instruction")         //
       ("raw-lbr", "keep last branches that come from the kernel")                                   //
       ("output,o", po::value<std::string>()->value_name("FILE"),
-       "file to write (default: perf.data); a fifo, or - for standard output, gets pipe mode")  //
+       fmt::format("file to write (default: {}); a fifo, or - for standard output, gets pipe mode",
+                   kDefaultDataFile)
+           .c_str())  //
       ("compress,z", po::value<std::string>()->value_name("LEVEL")->implicit_value("1"),
        "compress the records: -z3, --compress=3 (default level: 1)")  //
       ("attr-size", po::value<std::string>()->value_name("N"),
@@ -107,7 +110,13 @@ u64 period(const Arguments& arguments, const cpu::Uarch& part) {
     throw Error("record: expected one of --count and --freq, found both");
   }
   if (arguments.has("count")) return arguments.number("count", 1);
-  return arguments.has("freq") ? std::max<u64>(1, part.frequency_hz / arguments.number("freq", 1)) : 0;
+  if (!arguments.has("freq")) return 0;
+  const u64 frequency = arguments.number("freq", 1);
+  if (frequency > part.frequency_hz) {
+    throw Error("record: --freq: expected at most a sample every cycle, {} per second, found {}",
+                part.frequency_hz, frequency);
+  }
+  return part.frequency_hz / frequency;
 }
 
 RecordConfig record_config(const Arguments& arguments, const std::vector<std::string>& words) {

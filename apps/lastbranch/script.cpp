@@ -24,7 +24,9 @@ Syntax script_syntax() {
                     "that other tools read."};
   add_file_options(syntax.options);
   syntax.options.add_options()("fields,F", po::value<std::string>()->value_name("LIST"),
-                               fmt::format("columns: any of {}", perfdata::script_field_names()).c_str())(
+                               fmt::format("columns: any of {} (default: {})", perfdata::script_field_names(),
+                                           perfdata::kDefaultScriptFields)
+                                   .c_str())(
       "format", po::value<std::string>()->value_name("FORMAT"),
       fmt::format("write the whole capture as one of {}", perfdata::export_format_names()).c_str())(
       "binary", po::value<std::string>()->value_name("FILE"),

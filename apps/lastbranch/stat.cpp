@@ -1,5 +1,12 @@
 // lastbranch stat: the program, and how often events happened in it.
-#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
 
 #include <boost/program_options/value_semantic.hpp>
 
@@ -18,8 +25,7 @@ namespace {
 namespace po = boost::program_options;
 
 /// Counted without -e: perf's own hardware events.
-const std::vector<std::string> kDefaultEvents = {"cycles:u", "instructions:u", "branches:u",
-                                                 "branch-misses:u"};
+constexpr std::string_view kDefaultEvents = "cycles:u,instructions:u,branches:u,branch-misses:u";
 
 Syntax stat_syntax() {
   Syntax syntax{.command = "stat",
@@ -28,7 +34,8 @@ Syntax stat_syntax() {
                 .words = Words::kProgram};
   syntax.options.add_options()  //
       ("event,e", po::value<std::vector<std::string>>()->value_name("LIST"),
-       "events to count; see 'list events'; may be repeated")                    //
+       fmt::format("events to count; see 'list events' (default: {}); may be repeated", kDefaultEvents)
+           .c_str())                                                             //
       ("shadow", "count all events at once, however few counters the part has")  //
       ("field-separator,x", po::value<std::string>()->value_name("SEP"),
        "fields as perf stat -x prints them")                     //
@@ -84,7 +91,11 @@ int stat_command(const std::vector<std::string>& words) {
     throw Error("stat: expected one of --json and --field-separator, found both");
   }
   const u64 limit = instruction_limit(arguments);
-  const std::vector<std::string> lists = arguments.has("event") ? arguments.texts("event") : kDefaultEvents;
+  if (arguments.text_or("field-separator", ",").empty()) {
+    throw Error("stat: --field-separator: expected what stands between fields, found ''");
+  }
+  const std::vector<std::string> lists =
+      arguments.has("event") ? arguments.texts("event") : std::vector{std::string(kDefaultEvents)};
   std::vector<pmu::EventSpec> events = parse_event_lists(part(arguments), lists);
   Machine machine(machine_config(syntax.command, arguments));
   const Counters counters(machine, std::move(events), arguments.has("shadow"));

@@ -41,6 +41,9 @@ BAD_OPTIONS: tuple[tuple[list[str], list[str]], ...] = (
     (["record", "--raw-lbr"], ["--raw-lbr", "-b"]),
     (["record", "-o", "/nonexistent/p.data"], ["/nonexistent/p.data", "No such file"]),
     (["record", "-o", "/"], ["/", "directory"]),
+    (["run", "--lbr-depth", "8", "--set", "lbr_depth=16"], ["lbr_depth once"]),
+    (["stat", "-x", ""], ["--field-separator", "found ''"]),
+    (["record", "-F", "4000000000"], ["--freq", "expected at most", "3400000000", "found 4000000000"]),
     (["record", "-b", "-j", "any_call"], ["expected one of -b and -j, found both"]),
     (
         ["record", "-b", "--format", "folded"],
@@ -81,6 +84,8 @@ BAD_COMMANDS: tuple[tuple[list[str], list[str]], ...] = (
     (["script", "-F", "ip,brstak"], ["brstak", "brstack"]),
     (["script", "file"], ["script", "'file'"]),
     (["report", "-n", "0"], ["--rows", "'0'"]),
+    (["version", "run"], ["version", "expected nothing more", "'run'"]),
+    (["help", "run", "stat"], ["help run", "expected nothing more", "'stat'"]),
     (["list"], ["events", "uarchs", "found none"]),
     (["list", "event"], ["'event'", "close: events"]),
     (["list", "events", "msrs"], ["'events msrs'"]),
