@@ -49,6 +49,12 @@ enum class StackTop : u8 {
   kWritten,  ///< the instruction itself puts something there: PUSH, a store to [RSP]
 };
 
+/// Kinds of branches as a set, a bit each.
+using FlowKinds = u16;
+[[nodiscard]] constexpr FlowKinds kinds_of(FlowKind kind) {
+  return static_cast<FlowKinds>(1u << static_cast<unsigned>(kind));
+}
+
 struct FlowInsn {
   u64 address = 0;  ///< link-time
   u8 length = 0;    ///< bytes, 1..15

@@ -51,7 +51,7 @@ struct Site {
   u32 code = 0;
   u64 address = 0;
 
-  friend bool operator==(const Site&, const Site&) = default;
+  friend auto operator<=>(const Site&, const Site&) = default;
 };
 
 struct SiteHash {

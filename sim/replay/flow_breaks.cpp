@@ -56,10 +56,17 @@ void FlowJudge::judge_broken(u32 newer, const std::function<std::string()>& word
   } else if (resumes_elsewhere(o.target, n)) {
     // The kernel came back elsewhere (a signal, its end), and perf has dropped the record of that.
     cause = Cause::kIret;
-  } else if (n.entered && handlers_.entered(*n.entered, {Check::kStraightLine, cause, now_.number, newer,
-                                                         n.from, n.to, words()})) {
-    n.way = Way::kAside;
-    return;
+  } else if (n.entered || !now_.kind.filter_known) {
+    // Only the whole capture tells.
+    const FlowKinds passed = o.target.in_code()
+                                 ? lines_.follow(o.target.code, o.target.address, kToNextBranch).kinds
+                                 : FlowKinds{0};
+    const BrokenLine line{n.entered, passed, now_.kind.filter_known, cause};
+    const std::string text = broken_.keeps_example(line) ? words() : "";
+    if (broken_.wait(line, {Check::kStraightLine, cause, now_.number, newer, n.from, n.to, text})) {
+      n.way = Way::kAside;
+      return;
+    }
   }
   n.way = cause == Cause::kUnexplained ? Way::kBroken : Way::kAside;
   aside(Check::kStraightLine, cause, newer, words);
@@ -77,7 +84,7 @@ void FlowJudge::find_handlers() {
       if (is_call(e.insn.kind)) ++depth;
       if (e.insn.kind != FlowKind::kReturn || depth-- != 0 || !e.target.in_code()) continue;
       if (codes_.code(e.target.code).is_signal_return(e.target.address))
-        handlers_.found(*entries_[k].entered);
+        broken_.handler(*entries_[k].entered);
     }
   }
 }
@@ -88,7 +95,10 @@ bool FlowJudge::makes_target(u32 k) {
   const Entry& e = entries_[k];
   if (k + 1 < entries_.size() && now_.kind.every_kind) {
     const Spot& start = entries_[k + 1].target;
-    return same_code(start, e.at) && lines_.follow(start.code, start.address, e.at.address).makes_top;
+    if (same_code(start, e.at)) {
+      const Line& line = lines_.follow(start.code, start.address, e.at.address);
+      if (line.end == LineEnd::kReached) return line.makes_top;
+    }
   }
   // What was executed before is not recorded.
   const Site site{e.at.code, e.at.address};

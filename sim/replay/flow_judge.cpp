@@ -39,6 +39,11 @@ StackKind FlowJudge::stack_kind(const perfdata::SampleRecord& sample, bool exact
   kind.call_stack = (kind.branch_bits & perfdata::kBranchCallStack) != 0;
   kind.every_kind = (kind.branch_bits & perfdata::kBranchAny) != 0 || (kind.branch_bits & kKindBits) == 0;
   // Without a privilege in the branch filter the event's own counts.
+  // Of text without a header its reader takes all branches.
+  constexpr u64 kAll = perfdata::kBranchUser | perfdata::kBranchKernel | perfdata::kBranchAny;
+  kind.filter_known =
+      !is_text() || attr.sample_period != 0 || (kind.branch_bits & ~u64{perfdata::kBranchTypeSave}) != kAll;
+  if (!kind.filter_known) return kind;
   const u64 privileges = kind.branch_bits & (perfdata::kBranchUser | perfdata::kBranchKernel);
   const bool kernel = privileges != 0 ? (privileges & perfdata::kBranchKernel) != 0
                                       : (attr.flags & perfdata::kAttrExcludeKernel) == 0;
@@ -151,6 +156,7 @@ void FlowJudge::judge_from(u32 k) {
   const bool struck = to_kernel || e.flags.abort || e.flags.type == BranchType::kIrq;
   if (e.coverage == Coverage::kInsn && is_branch(e.insn.kind)) {
     e.branch = true;
+    broken_.recorded(kinds_of(e.insn.kind));
     judge_kind(k);
     return;
   }
@@ -202,7 +208,7 @@ void FlowJudge::judge_return(u32 k) {
   const Code& code = codes_.code(e.target.code);
   const auto behind = code.follows_call(e.target.address);
   const bool handled = code.is_signal_return(e.target.address);
-  if (const auto function = handled ? function_at(e.at) : std::nullopt) handlers_.found(*function);
+  if (const auto function = handled ? function_at(e.at) : std::nullopt) broken_.handler(*function);
   if (behind && (*behind || handled || code.ends_context(e.target.address))) {
     hold(Check::kReturn);
     return;
@@ -246,6 +252,7 @@ void FlowJudge::judge_line(u32 newer) {
       line.uses += now_.weight;
       n.way = Way::kLine;
       hold(kCheck);
+      if (!now_.kind.filter_known) ++lines_of_unknown_filter_;
     } else if (line.end == LineEnd::kUnknown) {
       aside(kCheck, Cause::kUnknownMapping, newer, [&] { return line_words(line, o, n); });
     } else {
@@ -322,6 +329,7 @@ void FlowJudge::sample(const perfdata::SampleRecord& sample, u64 number, bool du
           .kind = stack_kind(sample, exact_ip),
           .duplicated_top = duplicated_top};
   load(sample);
+  if (!now_.kind.filter_known && !now_.kind.user_only) broken_.recorded_kernel();
   if (!now_.kind.every_kind && !now_.kind.call_stack) ++filtered_;
   for (u32 k = 0; k + 1 < entries_.size(); ++k) judge_line(k);
   for (u32 k = 0; k < entries_.size(); ++k) {
@@ -359,7 +367,14 @@ void FlowJudge::range(const perfdata::RangeRecord& range, u64 number) {
 
 void FlowJudge::finish() {
   lines_.fold(outcomes);
-  handlers_.finish(report_);
+  if (broken_.finish(report_)) {
+    Tally& lines = report_[Check::kStraightLine];
+    lines.held -= std::min(lines.held, lines_of_unknown_filter_);
+    report_.notes.emplace_back(
+        "the branches look filtered, as kinds of branches that lie between them are nowhere recorded: "
+        "straight "
+        "lines are not judged");
+  }
   if (filtered_ != 0)
     report_.notes.push_back(fmt::format("{} samples have filtered branches: no straight lines", filtered_));
   if (addresses_ != 0) {

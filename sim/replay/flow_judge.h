@@ -7,21 +7,22 @@
 #include <vector>
 
 #include "sim/perfdata/branch_entry.h"
+#include "sim/replay/broken_lines.h"
 #include "sim/replay/code_map.h"
 #include "sim/replay/control_flow.h"
 #include "sim/replay/lines.h"
-#include "sim/replay/signal_handlers.h"
 #include "sim/replay/walk.h"
 
 namespace lastbranch::replay {
 
 /// What the event says of the branch stacks of its samples.
 struct StackKind {
-  u64 branch_bits = 0;      ///< branch_sample_type; 0: not known
-  bool call_stack = false;  ///< entries are frames
-  bool every_kind = true;   ///< no kind of branch is filtered out
-  bool user_only = false;   ///< the kernel's branches are not recorded
-  bool precise = false;     ///< the sample's address is that of the instruction that overflowed
+  u64 branch_bits = 0;       ///< branch_sample_type; 0: not known
+  bool call_stack = false;   ///< entries are frames
+  bool every_kind = true;    ///< no kind of branch is filtered out
+  bool filter_known = true;  ///< the capture says which branches were recorded
+  bool user_only = false;    ///< the kernel's branches are not recorded
+  bool precise = false;      ///< the sample's address is that of the instruction that overflowed
 };
 
 class FlowJudge {
@@ -100,15 +101,16 @@ class FlowJudge {
   CodeMap& codes_;
   Report& report_;
   Lines lines_;
-  SignalHandlers handlers_;
+  BrokenLines broken_;
   std::unordered_map<Site, bool, SiteHash> makes_target_;  // of returns without the code before them
   std::optional<Walk> walk_;
   Current now_;
   std::vector<Entry> entries_;  // newest first, as in the sample
   bool top_is_double_ = false;
   std::vector<WalkEntry> walked_;
-  u64 filtered_ = 0;   // samples whose lines are not judged
-  u64 addresses_ = 0;  // of precise samples, judged
+  u64 filtered_ = 0;                 // samples whose lines are not judged
+  u64 lines_of_unknown_filter_ = 0;  // that held
+  u64 addresses_ = 0;                // of precise samples, judged
   u64 addresses_held_ = 0;
 };
 

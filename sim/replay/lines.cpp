@@ -33,6 +33,7 @@ Line Lines::trace(const Key& key) {
         return line;
     }
     if (insn.kind == FlowKind::kFar) line.system = true;
+    if (is_branch(insn.kind)) line.kinds |= kinds_of(insn.kind);
     if (insn.stack_top != StackTop::kKept) line.makes_top = insn.stack_top == StackTop::kWritten;
     if (ends_line(insn.kind)) {
       line.end = LineEnd::kBranch;

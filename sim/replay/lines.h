@@ -24,6 +24,7 @@ struct Line {
   LineEnd end = LineEnd::kReached;
   bool system = false;     ///< a system call or the like lies on it
   bool makes_top = false;  ///< of what touches the top of the stack on it, the last puts something there
+  FlowKinds kinds = 0;     ///< of branches on it, with the one that leaves it
   u32 conditionals = 0;    ///< of them, and where they begin in the table's list
   u64 first = 0;
   u64 at = 0;    ///< link-time address of the last instruction that was looked at

@@ -138,9 +138,10 @@ class Breaks : public ::testing::Test {
 
   u64 bits_ = perfdata::kBranchUser | perfdata::kBranchAny;
 
- private:
   Folder folder_;
   std::string program_ = testing::compile(folder_, "program", kProgram, "-nostdlib -static -no-pie");
+
+ private:
   load::SymbolTable symbols_{load::FileReader(program_)};
 };
 
@@ -225,6 +226,73 @@ TEST_F(Breaks, returns_go_to_calls_to_the_end_of_a_signal_or_of_a_context) {
   EXPECT_EQ(judged({{{"leaf_ret_", "__start_context"}}}).held(Check::kReturn), 1u);
   for (const char* to : {"leaf", "loop_", "handler", "after_", "_start"})
     EXPECT_EQ(judged({{{"leaf_ret_", to}}}).of(Check::kReturn, Cause::kUnexplained), 1u) << to;
+}
+
+/// Text without a header, of a real capture, from which one entry of each stack is taken.
+TEST(TextWithoutHeader, missing_entries_are_found_where_nothing_says_what_was_recorded) {
+  const auto folder = testing::captures();
+  if (!folder) GTEST_SKIP() << "the shared captures are not there; LASTBRANCH_SHARED may say where";
+  const FlowOptions options{.tables = {*folder + "/perfscript/cs-preinline-cost.cfg.csv"}};
+  std::ifstream in(*folder + "/perfscript/cs-preinline-cost.perfscript");
+  const Folder own;
+  std::string cut, line;
+  while (std::getline(in, line)) {
+    if (line.starts_with(" 0x")) {
+      std::size_t at = 0;
+      for (int entry = 0; entry < 5; ++entry) at = line.find(" 0x", at + 1);
+      line.erase(at, line.find(" 0x", at + 1) - at);
+    }
+    cut += line + "\n";
+  }
+  const Judged j = testing::judge_file(own.write("cut.perfscript", cut), options, "haswell");
+  EXPECT_GT(j.of(Check::kStraightLine, Cause::kUnexplained) + j.of(Check::kStraightLine, Cause::kEdited),
+            50u);
+  EXPECT_EQ(j.of(Check::kStraightLine, Cause::kKernelSeam), 0u) << "no kernel code is in it";
+}
+
+/// Stacks of one branch again and again, as text.
+class Text : public Breaks {
+ protected:
+  [[nodiscard]] Judged judged_text(const std::vector<Names>& stacks, const std::string& more = "") {
+    std::string text;
+    for (const Names& names : stacks) {
+      text += fmt::format(" {:x}", at(names.front().second));
+      for (const auto& [from, to] : names) text += fmt::format(" {:#x}/{:#x}/P/-/-/0 ", at(from), at(to));
+      text += "\n";
+    }
+    return testing::judge_file(own_.write("text", text + more), {.binaries = {program_}}, "haswell");
+  }
+
+ private:
+  Folder own_;
+};
+
+TEST_F(Text, filtered_branches_are_known_by_the_kinds_that_are_missing) {
+  const Names calls(10, {"call_", "leaf"});
+  const Judged filtered = judged_text(std::vector(10, calls));
+  EXPECT_EQ(filtered.unexplained(), 0u) << filtered.first();
+  EXPECT_EQ(filtered.held(Check::kStraightLine), 0u);
+  EXPECT_EQ(filtered.of(Check::kStraightLine, Cause::kEdited), 0u);
+  ASSERT_FALSE(filtered.report.notes.empty());
+  EXPECT_NE(filtered.report.notes.front().find("look filtered"), std::string::npos);
+  // With a return and a jump among them, nothing was.
+  const Names others = {{"leaf_ret_", "called_"}, {"call_", "leaf"}, {"after_", "loop_"}};
+  std::vector stacks(10, calls);
+  stacks.push_back(others);
+  const Judged whole = judged_text(stacks);
+  EXPECT_EQ(whole.of(Check::kStraightLine, Cause::kEdited) + whole.unexplained(), 90u);
+  EXPECT_GT(whole.held(Check::kStraightLine), 0u);
+  // Of a few branches kinds may be missing by chance.
+  EXPECT_EQ(judged_text({calls}).of(Check::kStraightLine, Cause::kEdited), 9u);
+}
+
+TEST_F(Text, seams_are_where_the_kernel_is) {
+  const Names broken = {{"back_", "loop_"}, {"leaf_ret_", "handler_jne_"}};
+  EXPECT_EQ(judged_text({broken}).of(Check::kStraightLine, Cause::kKernelSeam), 0u);
+  const std::string kernel = " ffffffff81000010 0xffffffff81000000/0xffffffff81000010/P/-/-/0 \n";
+  const Judged j = judged_text({broken}, kernel);
+  EXPECT_EQ(j.of(Check::kStraightLine, Cause::kKernelSeam), 1u);
+  EXPECT_EQ(j.of(Check::kStraightLine, Cause::kEdited), 0u);
 }
 
 }  // namespace
