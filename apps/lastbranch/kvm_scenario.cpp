@@ -37,6 +37,10 @@ constexpr HostKey kHostKeys[] = {
     {"pdcm", [](KvmScenario& s, u64 v) { s.host.pdcm = v != 0; }, "CPUID's PDCM"},
     {"lbr_nr", [](KvmScenario& s, u64 v) { s.host.perf.nr = static_cast<unsigned>(v); }, "records perf has",
      kvm::kMaxRecords},
+    {"caps_later", [](KvmScenario& s, u64 v) { s.capabilities_later = v; },
+     "PERF_CAPABILITIES of the CPU after the modules' load", kAnyValue},
+    {"lbr_nr_later", [](KvmScenario& s, u64 v) { s.records_later = static_cast<unsigned>(v); },
+     "records perf has after the modules' load", kvm::kMaxRecords},
     {"callstack", [](KvmScenario& s, u64 v) { s.host.perf.has_callstack = v != 0; },
      "perf can record call stacks"},
     {"stub", [](KvmScenario& s, u64 v) { s.host.perf_built = v == 0; }, "perf's Intel code is not built"},
@@ -256,6 +260,8 @@ KvmAnswer play(const KvmScenario& scenario, const KvmOperation& operation, kvm::
   state.kernel = kernel;
   kvm::SelectingMsrs cpu;
   kvm::Host host(state, scenario.params, &cpu);
+  if (scenario.capabilities_later) host.state.perf_capabilities = *scenario.capabilities_later;
+  if (scenario.records_later) host.state.perf.nr = *scenario.records_later;
   KvmAnswer answer;
   if (operation.kind == KvmOperation::kFeature) {
     kvm::MsrEntry entry{operation.index, 0};

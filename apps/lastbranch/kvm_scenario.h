@@ -21,6 +21,9 @@ struct KvmScenario {
   kvm::HostState host;
   kvm::ModuleParams params;
   kvm::VmState vm;
+  /// What the host's CPU and perf say after the modules are loaded, if it is something else.
+  std::optional<u64> capabilities_later;
+  std::optional<unsigned> records_later;
   std::optional<u64> capabilities;       ///< stored before the operation; else the vCPU's initial ones
   std::vector<std::string> guest_words;  ///< changes of the CPUID that KVM supports on the host
   u64 debugctl = 0;

@@ -84,6 +84,15 @@ def test_diff_writes_the_formats_of_the_part(uarch: str, values: set[int]) -> No
         assert any(line.startswith(written) and "fails (invalid)" in line for line in lines)
 
 
+@pytest.mark.parametrize(("later", "value"), [("lbr_nr_later=0", 0x2000), ("caps_later=0x33c3", 0x2003)])
+def test_diff_shows_a_host_that_changes_after_the_load(later: str, value: int) -> None:
+    kernels = ["kvm", "diff", "--kernels", "v5-series:4,v5-series:5"]
+    assert lastbranch(*kernels).stdout == b"no answer differs\n"
+    lines = lastbranch(*kernels, "--host", later).stdout.decode().splitlines()
+    feature = [line.split("  ") for line in lines if line.startswith("feature MSR perf_capabilities")]
+    assert any({f"ok, {value:#x}", "ok, 0x2005"} <= {cell.strip() for cell in cells} for cells in feature)
+
+
 def test_diff_compares_events_of_a_guest_that_records() -> None:
     lines = lastbranch("kvm", "diff", "--kernels", "6.2,6.12.8").stdout.decode().splitlines()
     reset = [line for line in lines if line.startswith("RESET ")]
