@@ -39,6 +39,7 @@ std::string two_processors(const perfdata::test::ScratchDir& scratch, const std:
   }
   RawFile file;
   file.attrs.push_back(event(kUserAny, kPeriod).attr);
+  file.attrs.back().flags |= perfdata::kAttrSampleIdAll;  // else records are in no order
   for (const u64 time : order) add_sample(file, samples[time - 1], time);
   file.add(static_cast<u32>(RecordType::kFinishedRound), {});
   std::string path = scratch.file("p.data");
