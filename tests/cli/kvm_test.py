@@ -163,6 +163,8 @@ def test_check_prints_the_first_rows_that_differ_and_exits_with_1(tmp_path: Path
         ),
         (f"{PMI}\nlinux,1,2,1,0,0,1\n".encode(), ":2: column 1 (state): kernel: expected one of v5-series:0"),
         (f"{PMI}\ns0,yes,2,1,0,0,1\n".encode(), ":2: column 2 (vlbr_perf_cap): expected 0 or 1, found 'yes'"),
+        (f"{PMI}\ns0,1,\x1b[2J,1,0,0,1\n".encode(), ":2: column 6: expected text, found byte 0x1b"),
+        (f"{PMI}\ns0,1,2,1,0,0,1\n".encode("utf-16-le"), ":1: column 2: expected text, found byte 0x00"),
         (f"{PMI},{PMI}\n".encode(), ":1: column 8: expected each column once, found 'state' again"),
         (gzip.compress(f"{PMI}\ns0,1,2,1,0,0,1\n".encode())[:-9], ": expected a whole gzip file"),
     ],

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <fstream>
 
+#include <fmt/format.h>
+
 #include <boost/iostreams/filter/gzip.hpp>
 #include <boost/iostreams/filtering_stream.hpp>
 
@@ -48,6 +50,11 @@ std::string read_all(const std::string& path) {
   }
 }
 
+/// What no text has: the file is another, and a terminal would obey it.
+bool is_control(char c) {
+  return (c >= 0 && c < ' ' && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
+}
+
 std::vector<std::string_view> split(std::string_view line) {
   std::vector<std::string_view> cells;
   while (true) {
@@ -84,13 +91,19 @@ bool parse_either(std::string_view text, std::string_view zero, std::string_view
 
 VectorFile::VectorFile(std::string path) : path_(std::move(path)), text_(read_all(path_)) {
   if (text_.empty()) throw Error("{}: expected reference vectors, found an empty file", path_);
-  if (text_.back() != '\n') {
-    const auto lines = std::ranges::count(text_, '\n') + 1;
-    const std::size_t last = text_.rfind('\n') + 1;
-    throw Error("{}:{}: column {}: expected the end of the line, found the end of the file (a torn line)",
-                path_, lines, text_.size() - last + 1);
-  }
+  if (const auto found = std::ranges::find_if(text_, is_control); found != text_.end())
+    throw Error("{}: expected text, found byte {:#04x}",
+                place(static_cast<std::size_t>(found - text_.begin())), static_cast<unsigned>(*found));
+  if (text_.back() != '\n')
+    throw Error("{}: expected the end of the line, found the end of the file (a torn line)",
+                place(text_.size()));
   read_header();
+}
+
+std::string VectorFile::place(std::size_t at) const {
+  const std::string_view before = std::string_view(text_).substr(0, at);
+  const std::size_t line_begin = before.rfind('\n') + 1;
+  return fmt::format("{}:{}: column {}", path_, std::ranges::count(before, '\n') + 1, at - line_begin + 1);
 }
 
 bool VectorFile::next_line(std::string_view& line) {

@@ -55,6 +55,8 @@ class VectorFile {
 
  private:
   void read_header();
+  /// "FILE:LINE: column COLUMN" of a byte.
+  [[nodiscard]] std::string place(std::size_t at) const;
   bool next_line(std::string_view& line);
   void parse_cell(VectorRow& row, std::size_t column, std::string_view cell) const;
   [[noreturn]] void refuse(std::size_t column, std::string_view expected, std::string_view found) const;
