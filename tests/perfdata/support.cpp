@@ -92,8 +92,13 @@ std::vector<BranchEntry> random_branches(std::mt19937_64& random, std::size_t at
 }
 
 void write_random(const std::string& path, const RandomRecording& what) {
+  write_random(example_config(path, what.events), what);
+}
+
+WriteSummary write_random(WriterConfig config, const RandomRecording& what) {
   std::mt19937_64 random(what.seed);
-  Writer writer(example_config(path, what.events));
+  const std::size_t events = config.events.size();
+  Writer writer(std::move(config));
   constexpr u32 kPid = 1000;
   u64 time = 0;
   writer.comm(kPid, kPid, "busybox", true, time);
@@ -114,17 +119,19 @@ void write_random(const std::string& path, const RandomRecording& what) {
     if (i % 89 == 17)
       writer.comm(kPid, kPid + static_cast<u32>(random() % 4), "worker " + std::to_string(i), false, time);
     const auto branches = random_branches(random, what.branches);
-    writer.sample({.event = random() % what.events,
+    writer.sample({.event = random() % events,
                    .ip = random() >> random() % 64,
                    .pid = kPid,
                    .tid = tid,
                    .time = time,
                    .cpu = static_cast<u32>(random() % 200),
                    .period = 1 + (random() >> random() % 64) / 2,
-                   .branches = branches});
+                   .branches = branches,
+                   .hw_index = i % 32});
   }
   writer.exit(kPid, kPid, 1, 1, time);
   writer.finish();
+  return writer.summary();
 }
 
 u64 count_samples(const std::string& path) {

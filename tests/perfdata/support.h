@@ -44,12 +44,14 @@ void write_file(const std::string& path, std::span<const std::byte> bytes);
 
 /// Samples of several threads, with COMM and FORK records between them.
 struct RandomRecording {
-  std::size_t events = 1;
+  std::size_t events = 1;  ///< of example_config()
   std::size_t samples = 100;
   std::size_t branches = 32;
   u64 seed = 1;
 };
 void write_random(const std::string& path, const RandomRecording& what);
+/// The same, written as `config` says, with its events.
+WriteSummary write_random(WriterConfig config, const RandomRecording& what);
 
 /// Reads to the end; returns the number of samples. Throws Error.
 [[nodiscard]] u64 count_samples(const std::string& path);

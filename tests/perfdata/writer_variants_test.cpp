@@ -18,44 +18,6 @@
 namespace lastbranch::perfdata::test {
 namespace {
 
-constexpr u32 kPid = 1000;
-
-/// A recording of several threads and events; `config` says how it is written.
-WriteSummary write_recording(WriterConfig config, std::size_t samples, u64 seed = 1) {
-  std::mt19937_64 random(seed);
-  const std::size_t events = config.events.size();
-  Writer writer(std::move(config));
-  u64 time = 0;
-  writer.comm(kPid, kPid, "busybox", true, time);
-  writer.mmap2({.pid = kPid,
-                .tid = kPid,
-                .addr = 0x401000,
-                .len = 0x190000,
-                .pgoff = 0x1000,
-                .prot = 5,
-                .flags = 2,
-                .filename = "/bin/busybox",
-                .build_id = read_build_id("/bin/busybox")},
-               time);
-  for (std::size_t i = 0; i < samples; ++i) {
-    time += 1 + random() % 100'000;
-    if (i % 97 == 41) writer.fork(kPid, kPid + 1, kPid, kPid, time);
-    const auto branches = random_branches(random, 32);
-    writer.sample({.event = random() % events,
-                   .ip = 0x401000 + random() % 0x1000,
-                   .pid = kPid,
-                   .tid = kPid,
-                   .time = time,
-                   .cpu = static_cast<u32>(random() % 4),
-                   .period = 1 + random() % 1000,
-                   .branches = branches,
-                   .hw_index = random() % 32});
-  }
-  writer.exit(kPid, kPid, 1, 1, time);
-  writer.finish();
-  return writer.summary();
-}
-
 /// What goes through a fifo while `action` runs.
 template <typename Action>
 std::vector<std::byte> through_fifo(const std::string& fifo, const Action& action) {
@@ -110,14 +72,14 @@ TEST_F(Variants, compressed_files_read_as_plain_ones) {
   if (!has_perf()) GTEST_SKIP() << "perf is not installed";
   constexpr int kSamples = 3000;
   for (const std::size_t events : {1u, 3u}) {
-    write_recording(example_config(plain_, events), kSamples);
+    write_random(example_config(plain_, events), {.samples = kSamples});
     const std::string expected = script(plain_);
     EXPECT_GT(std::ranges::count(expected, '\n'), kSamples);
     for (const int level : {1, 9}) {
       SCOPED_TRACE(level);
       WriterConfig config = example_config(path_, events);
       config.compress = level;
-      const WriteSummary summary = write_recording(config, kSamples);
+      const WriteSummary summary = write_random(config, {.samples = kSamples});
       EXPECT_EQ(summary.bytes, std::filesystem::file_size(path_));
       EXPECT_LT(summary.bytes, std::filesystem::file_size(plain_));
       EXPECT_TRUE(script(path_) == expected);
@@ -134,12 +96,12 @@ TEST_F(Variants, pipes_read_as_plain_files) {
   for (const std::size_t events : {1u, 2u}) {
     for (const int level : {0, 1}) {
       SCOPED_TRACE(level);
-      write_recording(example_config(plain_, events), 3000);
+      write_random(example_config(plain_, events), {.samples = 3000});
       const std::string fifo = scratch_.file(fmt::format("fifo{}{}", events, level));
       WriterConfig config = example_config(fifo, events);
       config.compress = level;
       WriteSummary summary;
-      const auto bytes = through_fifo(fifo, [&] { summary = write_recording(config, 3000); });
+      const auto bytes = through_fifo(fifo, [&] { summary = write_random(config, {.samples = 3000}); });
       EXPECT_EQ(summary.bytes, bytes.size());
       EXPECT_EQ(summary.samples, 3000u);
       write_file(path_, bytes);
@@ -158,7 +120,7 @@ TEST_F(Variants, pipes_read_as_plain_files) {
 
 TEST_F(Variants, a_pipe_begins_with_attributes_and_features) {
   const std::string fifo = scratch_.file("fifo");
-  const auto bytes = through_fifo(fifo, [&] { write_recording(example_config(fifo, 2), 10); });
+  const auto bytes = through_fifo(fifo, [&] { write_random(example_config(fifo, 2), {.samples = 10}); });
   std::array<u64, 2> header{};
   ASSERT_GE(bytes.size(), sizeof header);
   std::memcpy(header.data(), bytes.data(), sizeof header);
@@ -232,7 +194,7 @@ TEST_F(Variants, a_reader_that_goes_away_is_an_error_and_no_signal) {
 TEST_F(Variants, a_full_disk_keeps_compressed_records_that_fit) {
   if (!has_perf()) GTEST_SKIP() << "perf is not installed";
   WriterConfig config = example_config("/dev/full");
-  EXPECT_NE(error_of([&] { write_recording(config, 10); }).find("No space left on device"),
+  EXPECT_NE(error_of([&] { write_random(config, {.samples = 10}); }).find("No space left on device"),
             std::string::npos);
   config = example_config(path_);
   config.compress = 1;
@@ -325,13 +287,13 @@ TEST_F(Variants, branch_counters_follow_the_branches) {
 }
 
 TEST_F(Variants, attributes_have_the_size_that_is_asked_for) {
-  write_recording(example_config(plain_, 2), 50);
+  write_random(example_config(plain_, 2), {.samples = 50});
   const std::string expected = script_text(plain_, "comm,tid,time,period,event,ip,brstack");
   for (u32 size = 80; size <= 144; size += 8) {
     SCOPED_TRACE(size);
     WriterConfig config = example_config(path_, 2);
     config.attr_size = size;
-    write_recording(config, 50);
+    write_random(config, {.samples = 50});
     EXPECT_EQ(Reader(path_).header().attr_size, size + 16);
     EXPECT_EQ(script_text(path_, "comm,tid,time,period,event,ip,brstack"), expected);
     if (size > 128 || !has_perf()) continue;
