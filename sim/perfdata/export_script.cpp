@@ -1,12 +1,15 @@
 // Text as perf script prints it with --show-mmap-events --show-task-events, or BOLT's pre-aggregated lines
 // for a capture that holds those.
+#include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/mman.h>
 
 #include "sim/perfdata/export_sink.h"
 #include "sim/perfdata/script.h"
+#include "sim/perfdata/text_features.h"
 
 namespace lastbranch::perfdata {
 namespace {
@@ -35,14 +38,40 @@ void append_mmap(const Record& record, const MmapRecord& map, std::string& text)
                  letter(PROT_EXEC, 'x'), (map.flags & MAP_SHARED) != 0 ? 's' : 'p', map.filename);
 }
 
+/// Whether something of what ran is not in the stacks of the event's samples.
+bool is_filtered(const EventInfo& event) {
+  constexpr u64 kNoFilters = kBranchUser | kBranchKernel | kBranchHv | kBranchTypeSave | kBranchHwIndex |
+                             kBranchPrivSave | kBranchCounters;
+  const bool stacks = (event.attr.sample_type & kSampleBranchStack) != 0;
+  return (stacks || event.attr.branch_sample_type != 0) &&
+         (event.attr.branch_sample_type & ~kNoFilters) != kBranchAny;
+}
+
+/// Lines of the events when their branches are filtered, which the entries do not show. Tools that read text
+/// warn of such lines, so that others have none. Empty, too, when it is not known which samples they are of.
+std::string filter_lines(const std::vector<EventInfo>& events, ScriptFields fields) {
+  if (std::ranges::none_of(events, is_filtered)) return {};
+  const bool same = std::ranges::all_of(events, [&](const EventInfo& event) {
+    return event.attr.branch_sample_type == events.front().attr.branch_sample_type;
+  });
+  if (!same && !fields.has(ScriptField::kEvent)) return {};
+  std::string lines;
+  for (const EventInfo& event : events) lines += event_line(event) + '\n';
+  return lines;
+}
+
 class ScriptExporter final : public Exporter {
  public:
   ScriptExporter(const RecordSource& source, ScriptFields fields)
-      : printer_(source, fields),
+      : source_(source),
+        fields_(fields),
+        printer_(source, fields),
         tasks_(fields.has(ScriptField::kComm) || fields.has(ScriptField::kPid) ||
                fields.has(ScriptField::kTid)) {}
 
   void record(const Record& record, std::string& text) override {
+    // Text names its events before the first record.
+    if (!std::exchange(started_, true)) text += filter_lines(source_.events(), fields_);
     const auto out = std::back_inserter(text);
     if (const auto* sample = std::get_if<SampleRecord>(&record.body)) {
       // llvm-profgen's aggregated form; perf itself has no such thing.
@@ -70,7 +99,10 @@ class ScriptExporter final : public Exporter {
   void finish(std::string& /*text*/) override {}
 
  private:
+  const RecordSource& source_;
+  ScriptFields fields_;
   ScriptPrinter printer_;
+  bool started_ = false;
   bool tasks_;  // without columns of processes, llvm-profgen would take lines of tasks for bad samples
 };
 

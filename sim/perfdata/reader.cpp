@@ -188,20 +188,47 @@ void Reader::update_index() {
 }
 
 void Reader::start_records(ByteStream stream) {
-  stream_ = std::make_unique<RecordStream>(std::move(stream), swapped_);
+  main_stream_ = std::make_unique<RecordStream>(std::move(stream), swapped_);
+  stream_ = main_stream_.get();
   if (features_.compression) stream_->set_unpacked_max(features_.compression->mmap_len);
 }
 
 bool Reader::fetch() {
-  while (!stream_->next(raw_)) {
-    if (next_file_ == more_files_.size()) return false;
-    auto file = std::make_unique<InputFile>(more_files_[next_file_++]);
-    file->make_seekable();
-    stream_.reset();
-    file_ = std::move(file);
-    start_records(ByteStream(*file_, 0, file_->size()));
+  if (parts_.empty()) {
+    if (stream_->next(raw_)) return true;
+    if (more_files_.empty()) return false;
+    open_parts();
   }
-  return true;
+  return fetch_from_parts();
+}
+
+void Reader::open_parts() {
+  for (const std::string& path : std::exchange(more_files_, {})) {
+    Part part;
+    part.file = std::make_unique<InputFile>(path);
+    part.file->make_seekable();
+    part.stream = std::make_unique<RecordStream>(ByteStream(*part.file, 0, part.file->size()), swapped_);
+    if (features_.compression) part.stream->set_unpacked_max(features_.compression->mmap_len);
+    parts_.push_back(std::move(part));
+  }
+}
+
+/// Each file holds what some processors saw. That which is furthest behind goes on, so that what puts records
+/// in order has to keep few.
+bool Reader::fetch_from_parts() {
+  while (!parts_.empty()) {
+    const auto oldest = std::ranges::min_element(parts_, {}, &Part::time);
+    stream_ = oldest->stream.get();
+    part_ = static_cast<std::size_t>(oldest - parts_.begin());
+    if (stream_->next(raw_)) {
+      // A round of one file tells nothing of what the others hold.
+      if (raw_.header.type == static_cast<u32>(RecordType::kFinishedRound)) continue;
+      return true;
+    }
+    if (parts_.size() == 1) return false;
+    parts_.erase(oldest);
+  }
+  return false;
 }
 
 const Record* Reader::next() {
@@ -226,6 +253,7 @@ const Record* Reader::next_record() {
     update_index();
     const Origin origin = stream_->origin_of(raw_);
     decoder_.decode(raw_, origin, record_);
+    if (!parts_.empty()) parts_[part_].time = std::max(parts_[part_].time, record_.time());
     if (!std::holds_alternative<SampleRecord>(record_.body)) notes_.count(raw_, origin, record_);
     return &record_;
   }
@@ -234,7 +262,7 @@ const Record* Reader::next_record() {
 void Reader::count_kept(u64 bytes) {
   kept_bytes_ += bytes;
   if (kept_bytes_ > kKeptMax) {
-    damaged(file_->path(), raw_.offset, "records of events and features",
+    damaged(stream_->origin_of(raw_).file, raw_.offset, "records of events and features",
             fmt::format("at most {} bytes of them", kKeptMax), fmt::to_string(kept_bytes_));
   }
 }

@@ -1,8 +1,8 @@
 #pragma once
 /// Reads perf.data as a stream: header, events and features at once, then record by record.
-/// Reads file mode, pipe mode and folders of `perf record --threads`; either byte order; compressed records.
-/// AUX area data, and records and features that are not known, are passed over and counted. Not read:
-/// "PERFFILE", the format before Linux 2.6.33.
+/// Reads file mode, pipe mode and folders of `perf record --threads`, whose files it reads side by side, as
+/// far as their times say; either byte order; compressed records. AUX area data, and records and features
+/// that are not known, are passed over and counted. Not read: "PERFFILE", the format before Linux 2.6.33.
 /// Memory stays small whatever the file says: every offset, size and count is checked against what is there.
 /// Sources: as format.h.
 #include <map>
@@ -57,6 +57,8 @@ class Reader final : public RecordSource {
   void update_index();
   /// Brings the next record to raw_; false after the last of all files.
   [[nodiscard]] bool fetch();
+  void open_parts();
+  [[nodiscard]] bool fetch_from_parts();
   [[nodiscard]] const Record* next_record();
   /// Takes a record that tells of events or features; false for others.
   [[nodiscard]] bool absorb();
@@ -66,18 +68,27 @@ class Reader final : public RecordSource {
   void absorb_simpleperf_ids(ByteCursor in);
   void count_kept(u64 bytes);
 
+  /// A file of a folder, "data.0" and so on, which holds records only.
+  struct Part {
+    std::unique_ptr<InputFile> file;
+    std::unique_ptr<RecordStream> stream;
+    u64 time = 0;  // of the newest record so far
+  };
+
   OpenOptions options_;
   std::string path_;
   std::unique_ptr<InputFile> file_;
-  std::vector<std::string> more_files_;  // of a folder: "data.0", ..., which hold records only
-  std::size_t next_file_ = 0;
+  std::vector<std::string> more_files_;  // of a folder, not yet opened
+  std::vector<Part> parts_;              // those that have records left
+  std::size_t part_ = 0;                 // what raw_ comes from, once parts_ are open
   SourceKind kind_ = SourceKind::kPerfData;
   FileHeader header_;
   bool swapped_ = false;
   Features features_;
   std::vector<EventInfo> events_;
   RecordReader decoder_{events_};
-  std::unique_ptr<RecordStream> stream_;
+  std::unique_ptr<RecordStream> main_stream_;
+  RecordStream* stream_ = nullptr;  // what raw_ comes from
   RawRecord raw_;
   bool at_front_ = true;       // no record was returned yet; only in pipe mode
   bool index_is_old_ = false;  // events_ have changed since decoder_ looked at them

@@ -141,6 +141,20 @@ struct Record {
                RangeRecord>
       body;
 
+  /// ns; 0: none.
+  [[nodiscard]] u64 time() const {
+    return std::visit(
+        [](const auto& what) -> u64 {
+          if constexpr (requires { what.sample_id; }) {
+            return what.sample_id.time;
+          } else if constexpr (requires { what.time; }) {
+            return what.time;
+          } else {
+            return 0;
+          }
+        },
+        body);
+  }
   [[nodiscard]] CpuMode cpu_mode() const { return static_cast<CpuMode>(header.misc & kMiscCpuModeMask); }
 };
 

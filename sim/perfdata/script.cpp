@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 #include <iterator>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -85,11 +87,16 @@ void append_brstack_entry(const BranchEntry& entry, std::string& text, bool spec
 ScriptPrinter::ScriptPrinter(const RecordSource& source, ScriptFields fields)
     : source_(source), fields_(fields) {
   comms_.emplace(0, "swapper");
-  for (const EventInfo& event : source.events()) {
+  std::vector<u32> types;
+  for (std::size_t i = 0; i < source.events().size(); ++i) {
+    const EventInfo& event = source.events()[i];
     event_width_ = std::max(event_width_, event.name.size());
-    chains_ = chains_ || (event.attr.sample_type & kSampleCallchain) != 0;
-    for (u8 i = 0; i < static_cast<u8>(ScriptField::kCount); ++i) {
-      const auto field = static_cast<ScriptField>(i);
+    for (const u64 id : event.ids) counters_.try_emplace(id, Counter{.event = i});
+    // perf asks the first event of each type.
+    if (std::ranges::find(types, event.attr.type) != types.end()) continue;
+    types.push_back(event.attr.type);
+    for (u8 f = 0; f < static_cast<u8>(ScriptField::kCount); ++f) {
+      const auto field = static_cast<ScriptField>(f);
       const u64 needed = needed_sample_bit(field);
       if (!fields.has(field) || (event.attr.sample_type & needed) == needed) continue;
       throw Error("field '{}': expected in the samples of {}, found sample_type {:#x} without it",
@@ -100,7 +107,13 @@ ScriptPrinter::ScriptPrinter(const RecordSource& source, ScriptFields fields)
 
 void ScriptPrinter::print(const Record& record, std::string& text) {
   if (const auto* sample = std::get_if<SampleRecord>(&record.body)) {
-    print_sample(*sample, text);
+    const Attr& attr = source_.events()[sample->event].attr;
+    if ((attr.sample_type & kSampleRead) != 0 && (attr.read_format & kReadId) != 0) {
+      print_counters(*sample, text);
+    } else {
+      const bool has_period = (attr.sample_type & kSamplePeriod) != 0;
+      print_sample(*sample, sample->event, has_period ? sample->period : attr.sample_period, text);
+    }
   } else if (const auto* comm = std::get_if<CommRecord>(&record.body)) {
     comms_[comm->tid] = comm->name;
   } else if (const auto* task = std::get_if<TaskRecord>(&record.body); task != nullptr && !task->exit) {
@@ -113,11 +126,28 @@ void ScriptPrinter::print(const Record& record, std::string& text) {
   }
 }
 
-void ScriptPrinter::print_sample(const SampleRecord& sample, std::string& text) const {
+void ScriptPrinter::print_counters(const SampleRecord& sample, std::string& text) {
+  for (const ReadValue& value : sample.read) {
+    const auto counter = counters_.find(value.id);
+    if (counter == counters_.end()) continue;
+    const u64 period = value.value - std::exchange(counter->second.value, value.value);
+    if (period != 0) print_sample(sample, counter->second.event, period, text);
+  }
+}
+
+void ScriptPrinter::print_sample(const SampleRecord& sample, std::size_t event, u64 period,
+                                 std::string& text) const {
   const auto out = std::back_inserter(text);
-  if (fields_.has(ScriptField::kComm)) fmt::format_to(out, "{:>{}} ", comm_of(sample.tid), chains_ ? 0 : 16);
-  const auto pid = static_cast<i32>(sample.pid);
-  const auto tid = static_cast<i32>(sample.tid);
+  const u64 bits = source_.events()[event].attr.sample_type;
+  if (fields_.has(ScriptField::kComm)) {
+    const bool chain = (bits & kSampleCallchain) != 0 && fields_.has(ScriptField::kIp);
+    fmt::format_to(out, "{:>{}} ", comm_of(sample.tid), chain ? 0 : 16);
+  }
+  // Of what this event alone lacks, perf prints the number that it starts with.
+  const bool data = source_.kind() == SourceKind::kPerfData || source_.kind() == SourceKind::kPerfDataPipe;
+  const auto absent = [&](u64 bit) { return data && (bits & bit) == 0; };
+  const auto pid = absent(kSampleTid) ? -1 : static_cast<i32>(sample.pid);
+  const auto tid = absent(kSampleTid) ? -1 : static_cast<i32>(sample.tid);
   if (fields_.has(ScriptField::kPid) && fields_.has(ScriptField::kTid)) {
     fmt::format_to(out, "{:5}/{:<5} ", pid, tid);
   } else if (fields_.has(ScriptField::kPid)) {
@@ -125,14 +155,17 @@ void ScriptPrinter::print_sample(const SampleRecord& sample, std::string& text) 
   } else if (fields_.has(ScriptField::kTid)) {
     fmt::format_to(out, "{:5} ", tid);
   }
-  if (fields_.has(ScriptField::kCpu)) fmt::format_to(out, "[{:03}] ", static_cast<i32>(sample.cpu));
+  if (fields_.has(ScriptField::kCpu)) {
+    fmt::format_to(out, "[{:03}] ", absent(kSampleCpu) ? -1 : static_cast<i32>(sample.cpu));
+  }
   if (fields_.has(ScriptField::kTime)) {
     constexpr u64 kNsPerSecond = 1'000'000'000;
-    fmt::format_to(out, "{:5}.{:06}: ", sample.time / kNsPerSecond, sample.time % kNsPerSecond / 1000);
+    const u64 time = absent(kSampleTime) ? ~u64{0} : sample.time;
+    fmt::format_to(out, "{:5}.{:06}: ", time / kNsPerSecond, time % kNsPerSecond / 1000);
   }
-  if (fields_.has(ScriptField::kPeriod)) fmt::format_to(out, "{:10} ", sample.period);
+  if (fields_.has(ScriptField::kPeriod)) fmt::format_to(out, "{:10} ", period);
   if (fields_.has(ScriptField::kEvent)) {
-    fmt::format_to(out, "{:>{}}: ", source_.events()[sample.event].name, event_width_);
+    fmt::format_to(out, "{:>{}}: ", source_.events()[event].name, event_width_);
   }
   if (fields_.has(ScriptField::kIp)) {
     if (sample.callchain.empty()) {

@@ -25,13 +25,21 @@ class ScriptPrinter {
   void print(const Record& record, std::string& text);
 
  private:
-  void print_sample(const SampleRecord& sample, std::string& text) const;
+  /// What a counter read at its last sample.
+  struct Counter {
+    std::size_t event = 0;
+    u64 value = 0;
+  };
+
+  /// As perf does: a sample that holds counters is a sample of each of them that has moved on.
+  void print_counters(const SampleRecord& sample, std::string& text);
+  void print_sample(const SampleRecord& sample, std::size_t event, u64 period, std::string& text) const;
   [[nodiscard]] std::string comm_of(u32 tid) const;
 
   const RecordSource& source_;
   ScriptFields fields_;
   std::size_t event_width_ = 0;
-  bool chains_ = false;                         // some samples have call chains, which narrows a column
+  std::unordered_map<u64, Counter> counters_;   // by id
   std::unordered_map<u32, std::string> comms_;  // by tid
 };
 

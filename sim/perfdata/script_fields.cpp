@@ -15,11 +15,11 @@ struct Row {
   u64 sample_bit;
 };
 
-// perf prints the branch stacks that are there and asks for none.
+// perf prints the branch stacks that are there and asks for none; a period that was not recorded is fixed.
 constexpr std::array kRows = {
     Row{ScriptField::kComm, "comm", kSampleTid},  Row{ScriptField::kPid, "pid", kSampleTid},
     Row{ScriptField::kTid, "tid", kSampleTid},    Row{ScriptField::kCpu, "cpu", kSampleCpu},
-    Row{ScriptField::kTime, "time", kSampleTime}, Row{ScriptField::kPeriod, "period", kSamplePeriod},
+    Row{ScriptField::kTime, "time", kSampleTime}, Row{ScriptField::kPeriod, "period", 0},
     Row{ScriptField::kEvent, "event", 0},         Row{ScriptField::kIp, "ip", kSampleIp},
     Row{ScriptField::kBrstack, "brstack", 0},     Row{ScriptField::kSpec, "spec", 0},
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fmt/format.h>
+
 #include "sim/perfdata/text_head.h"
 
 namespace lastbranch::perfdata {
@@ -105,6 +107,17 @@ bool parse_number(std::string_view key, std::string_view value, Features& featur
 }
 
 }  // namespace
+
+std::string event_line(const EventInfo& event) {
+  std::string names;
+  for (const BranchRow& row : kBranchBits) {
+    if ((event.attr.branch_sample_type & row.bit) == 0) continue;
+    if (!names.empty()) names += '|';
+    names += row.name;
+  }
+  return fmt::format("# event : name = {}, {{ sample_period, sample_freq }} = {}, branch_sample_type = {}",
+                     event.name, event.attr.sample_period, names);
+}
 
 bool parse_feature_line(std::string_view line, Features& features, std::vector<EventInfo>& events) {
   constexpr std::string_view kCaps = "# cpu pmu capabilities: ";

@@ -12,24 +12,15 @@ namespace {
 
 constexpr u64 kBytesMax = u64{1} << 26;
 
-/// 0: none.
-u64 time_of(const Record& record) {
-  return std::visit(
-      [](const auto& body) -> u64 {
-        if constexpr (requires { body.sample_id; }) {
-          return body.sample_id.time;
-        } else if constexpr (requires { body.time; }) {
-          return body.time;
-        } else {
-          return 0;
-        }
-      },
-      record.body);
+/// Whether records other than samples have times.
+bool has_times(const std::vector<EventInfo>& events) {
+  return events.empty() || (events.front().attr.flags & kAttrSampleIdAll) != 0;
 }
 
 class TimeOrder final : public RecordSource {
  public:
-  explicit TimeOrder(std::unique_ptr<RecordSource> source) : source_(std::move(source)) {}
+  explicit TimeOrder(std::unique_ptr<RecordSource> source)
+      : source_(std::move(source)), unordered_(!has_times(source_->events())) {}
 
   [[nodiscard]] const std::string& path() const override { return source_->path(); }
   [[nodiscard]] SourceKind kind() const override { return source_->kind(); }
@@ -62,6 +53,7 @@ class TimeOrder final : public RecordSource {
   std::unique_ptr<Record> current_;
   std::exception_ptr error_;  // what reading ended with
   bool ended_ = false;
+  bool unordered_;    // only samples have times: the other records keep their places among them
   u64 go_until_ = 0;  // records up to this time may go
   u64 round_time_ = 0;
   u64 newest_ = 0;
@@ -113,6 +105,7 @@ const Record* TimeOrder::release() {
 }
 
 const Record* TimeOrder::next() {
+  if (unordered_) return source_->next();
   if (current_) spare_.push_back(std::move(current_));
   for (;;) {
     crowded_ = crowded_ && bytes_ > kBytesMax / 2;
@@ -127,7 +120,7 @@ const Record* TimeOrder::next() {
       go_until_ = std::exchange(round_time_, newest_);
       return record;
     }
-    const u64 time = time_of(*record);
+    const u64 time = record->time();
     if (time == 0) return record;
     wait(*record, time);
   }

@@ -131,6 +131,46 @@ TEST_F(Export, every_choice_of_columns_reads_back_as_it_was) {
   }
 }
 
+/// Entries do not show what was filtered out; without that, what is missing would look like a hand's work.
+TEST_F(Export, filters_of_branches_read_back) {
+  const auto text_of = [&](std::vector<u64> filters, const std::string& fields) {
+    WriterConfig config = example_config(path_);
+    config.events.resize(filters.size(), config.events[0]);
+    for (std::size_t i = 0; i < filters.size(); ++i) {
+      config.events[i].name = fmt::format("event{}", i);
+      config.events[i].branch_sample_type = filters[i];
+    }
+    Writer writer(config);
+    const BranchEntry entry{0x401004, 0x402000, BranchFlags{.predicted = true}.pack()};
+    for (u64 i = 0; i < filters.size(); ++i) {
+      writer.sample({.event = i, .ip = 0x401000, .pid = 9, .tid = 9, .time = i, .branches = {&entry, 1}});
+    }
+    writer.finish();
+    return exported(path_, ExportFormat::kPerfScript, {.fields = fields});
+  };
+  const auto filters_of = [&](const std::string& text) {
+    std::vector<u64> filters;
+    const Capture read = read_back(text);
+    for (const SampleRecord& sample : read.samples) {
+      filters.push_back(read.events[sample.event].attr.branch_sample_type);
+    }
+    return filters;
+  };
+  constexpr u64 kAny = kBranchUser | kBranchAny;
+  constexpr u64 kSome = kBranchUser | kBranchAnyCall | kBranchCond;
+  constexpr u64 kStack = kBranchUser | kBranchCallStack | kBranchNoFlags | kBranchNoCycles;
+  for (const u64 filter : {kSome, kStack, kAny | kBranchNoTx}) {
+    const std::string text = text_of({filter}, "");
+    EXPECT_TRUE(text.starts_with("# event : name = event0, ")) << text;
+    EXPECT_EQ(filters_of(text), std::vector<u64>{filter});
+  }
+  EXPECT_EQ(filters_of(text_of({kAny, kStack}, "event,ip,brstack")), (std::vector<u64>{kAny, kStack}));
+  EXPECT_EQ(filters_of(text_of({kSome, kSome}, "")), (std::vector<u64>{kSome, kSome}));
+  // Not known whose, or nothing to say: other tools warn of comments.
+  EXPECT_EQ(text_of({kAny, kStack}, "").find('#'), std::string::npos);
+  EXPECT_EQ(text_of({kAny}, "").find('#'), std::string::npos);
+}
+
 TEST_F(Export, mappings_read_back_whole) {
   const Texts lines = {
       "PERF_RECORD_MMAP -1/0: [0xffffffffb4200000(0xbfb0000) @ 0xffffffffb4200000]: x [kernel]_text",

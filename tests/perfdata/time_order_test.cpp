@@ -1,5 +1,8 @@
 #include "sim/perfdata/time_order.h"
 
+#include <filesystem>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/perfdata/raw_file.h"
@@ -14,7 +17,7 @@ constexpr u64 kRound = ~u64{0};
 std::vector<u64> ordered(const std::vector<u64>& times, std::vector<std::string>* notes = nullptr) {
   ScratchDir scratch;
   RawFile file;
-  file.attrs.push_back({.sample_type = kSampleTime | kSampleCpu});
+  file.attrs.push_back({.sample_type = kSampleTime | kSampleCpu, .flags = kAttrSampleIdAll});
   u64 number = 0;
   for (const u64 time : times) {
     Encoder body;
@@ -68,7 +71,7 @@ TEST(TimeOrder, damage_comes_after_what_was_read) {
   ScratchDir scratch;
   const std::string path = scratch.file("p.data");
   RawFile file;
-  file.attrs.push_back({.sample_type = kSampleTime});
+  file.attrs.push_back({.sample_type = kSampleTime, .flags = kAttrSampleIdAll});
   for (const u64 time : {2, 1}) {
     Encoder body;
     body.put(time);
@@ -85,6 +88,59 @@ TEST(TimeOrder, damage_comes_after_what_was_read) {
   EXPECT_NE(error_of([&] { static_cast<void>(source->next()); }).find("record of type 0: size: expected 8"),
             std::string::npos);
   EXPECT_EQ(source->next(), nullptr);
+}
+
+/// As perf does: maps and names could not be put among samples that move.
+TEST(TimeOrder, without_times_in_all_records_the_order_of_the_file_stays) {
+  ScratchDir scratch;
+  const std::string path = scratch.file("p.data");
+  RawFile file;
+  file.attrs.push_back({.sample_type = kSampleTid | kSampleTime});
+  for (const u64 time : {9, 8, 7}) {
+    Encoder comm;
+    comm.put(u32{5});
+    comm.put(u32{5});
+    comm.put(u64{'n'} | ('0' + time) << 8);
+    file.add(static_cast<u32>(RecordType::kComm), comm);
+    Encoder body;
+    body.put(u32{5});
+    body.put(u32{5});
+    body.put(time);
+    file.add(static_cast<u32>(RecordType::kSample), body);
+  }
+  file.write(path);
+  const auto source = in_time_order(open_source(path));
+  std::vector<std::string> seen;
+  while (const Record* record = source->next()) {
+    const auto* comm = std::get_if<CommRecord>(&record->body);
+    seen.push_back(comm != nullptr ? comm->name : fmt::to_string(record->time()));
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"n9", "9", "n8", "8", "n7", "7"}));
+}
+
+/// The recorder's threads write a file each and no rounds; each may hold more than waits in memory.
+TEST(TimeOrder, the_files_of_a_folder_are_read_side_by_side) {
+  ScratchDir scratch;
+  const std::string folder = scratch.file("p.data");
+  std::filesystem::create_directory(folder);
+  RawFile header;
+  header.attrs.push_back({.sample_type = kSampleTime | kSampleCpu, .flags = kAttrSampleIdAll});
+  header.write(folder + "/data");
+  constexpr u64 kSamples = 200'000;
+  for (u64 cpu = 0; cpu < 3; ++cpu) {
+    Encoder out;
+    for (u64 i = 1; i <= kSamples; ++i) {
+      out.put(RecordHeader{.type = static_cast<u32>(RecordType::kSample), .misc = 0, .size = 24});
+      out.put(i * 3 + cpu);
+      out.put(cpu);
+    }
+    write_file(fmt::format("{}/data.{}", folder, cpu), out.bytes());
+  }
+  const auto source = in_time_order(open_source(folder));
+  u64 expected = 3;
+  while (const Record* record = source->next()) ASSERT_EQ(record->time(), expected++);
+  EXPECT_EQ(expected, 3 + 3 * kSamples);
+  EXPECT_EQ(source->notes(), std::vector<std::string>{});
 }
 
 }  // namespace
