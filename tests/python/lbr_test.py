@@ -221,6 +221,7 @@ def test_bad_arrays_get_one_line(branches: npt.NDArray[np.void], message: str) -
         ({"format": 9}, "9"),
         ({"quirks": ["flux"]}, "flux"),
         ({"overrides": {"flux": 1}}, "flux"),
+        ({"depth": 8, "overrides": {"lbr_depth": 16}}, "lbr_depth: expected it once"),
     ],
 )
 def test_bad_options_get_one_line(options: dict[str, object], message: str) -> None:

@@ -235,3 +235,8 @@ def test_machine_describes_itself(busybox: str) -> None:
 
     assert repr(machine) == f"<Machine {busybox} on haswell, 5 instructions>"
     assert repr(machine.lbr) == "<HartLbr off, 0 of 16 records>"
+
+
+def test_a_depth_is_given_once(busybox: str) -> None:
+    with pytest.raises(lastbranch.Error, match="lbr_depth: expected it once"):
+        Machine([busybox, "true"], lbr_depth=8, overrides={"lbr_depth": 16})

@@ -47,6 +47,10 @@ def test_bad_options_are_errors(capture: Path, tmp_path: Path) -> None:
         lastbranch.replay(capture, depth=33)
     with pytest.raises(lastbranch.Error, match="nosuchpart"):
         lastbranch.replay(capture, uarch="nosuchpart")
+    with pytest.raises(lastbranch.Error, match="seed: expected a command to run with it"):
+        lastbranch.replay(capture, seed=7)
+    with pytest.raises(lastbranch.Error, match="env: expected a command to run with it"):
+        lastbranch.replay(capture, env={})
 
 
 def test_a_capture_overlaps_itself_whole(capture: Path) -> None:

@@ -177,6 +177,10 @@ class Lbr(Ring):
         named = quirks if isinstance(quirks, Mapping) else dict.fromkeys(quirks, 1)
         changes += [(f"lbr_{name.removeprefix('lbr_')}", int(value)) for name, value in named.items()]
         changes += (overrides or {}).items()
+        names = [name for name, _ in changes]
+        for name in names:
+            if names.count(name) > 1:
+                raise _core.Error(f"{name}: expected it once, found it in overrides, too")
         self._core = _core.Lbr(uarch=uarch, overrides=changes, seed=seed)
         super().__init__(self._core)
         self.msr = Msrs(self._core)

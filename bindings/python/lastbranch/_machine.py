@@ -130,7 +130,7 @@ class Machine:
         read_only: refuse every call that would change files of the host, with EROFS.
         seed: of the random bytes that the program gets, 0 to 2**64 - 1. The same seed gives the same run.
         overrides: fields of the microarchitecture to change, see `parameters`.
-        lbr_depth: the same as ``overrides={"lbr_depth": n}``: 4, 8, 16 or 32.
+        lbr_depth: the same as ``overrides={"lbr_depth": n}``: 1, 4, 8, 16 or 32.
         skid: core clocks from a counter's overflow to its sample, for events that are not precise; a choice
             of the model, as no source says how many a core has.
         stdin: a file or descriptor, `DEVNULL`, or the bytes to read; None: that of this process.
@@ -142,6 +142,8 @@ class Machine:
             raise Error(f"skid: expected at least 0 core clocks, found {skid}")
         changed = dict(overrides or {})
         if lbr_depth is not None:
+            if "lbr_depth" in changed:
+                raise Error("lbr_depth: expected it once, found it in overrides, too")
             changed["lbr_depth"] = lbr_depth
         self.command = program_arguments(command)
         self._streams = Streams(stdin, stdout, stderr)

@@ -113,6 +113,17 @@ def replay(
     """
     if depth is not None and not 1 <= depth <= MOST_RECORDS:
         raise _core.Error(f"depth: expected 1 to {MOST_RECORDS}, found {depth}")
+    if command is None:
+        # They are the program's: without one they would count for nothing.
+        given = {
+            "env": env is not None,
+            "root": root is not None,
+            "read_only": read_only,
+            "seed": seed != 1,
+            "max_instructions": max_instructions is not None,
+        }
+        for name in (name for name, is_given in given.items() if is_given):
+            raise _core.Error(f"{name}: expected a command to run with it, found none")
     text = _core.replay(
         os.fsencode(capture),
         binaries=_paths(binary),
