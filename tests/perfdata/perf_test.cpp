@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
-#include <sstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "sim/perfdata/script.h"
@@ -20,14 +20,6 @@ std::string header_line(const std::string& text, const std::string& key) {
   const std::size_t at = text.find(label);
   if (at == std::string::npos) return "(absent)";
   return text.substr(at + label.size(), text.find('\n', at) - at - label.size());
-}
-
-std::vector<std::string> sorted_lines(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  std::ranges::sort(lines);
-  return lines;
 }
 
 /// EXPECT_EQ of megabytes prints megabytes; this prints the first line that differs.
@@ -229,8 +221,7 @@ TEST_F(Perf, report_splits_by_event) {
       << text;
 }
 
-/// Real recordings: perf sorts by time, we do not, so lines are compared as a set. Those with callchains
-/// print those.
+/// Real recordings. Those with callchains print those.
 TEST_F(Perf, reads_the_same_from_real_recordings) {
   const char* shared = std::getenv("LASTBRANCH_SHARED");
   const std::filesystem::path folder =
@@ -241,9 +232,42 @@ TEST_F(Perf, reads_the_same_from_real_recordings) {
        {"perf.data.branch", "perf.data.branch-4.14", "propeller_sample_1.eb928881.perfdata"}) {
     SCOPED_TRACE(name);
     const std::string capture = (folder / name).string();
-    const auto perfs = sorted_lines(perf("script -F ip,brstack -i " + capture).output);
+    const std::string perfs = perf("script -F ip,brstack -i " + capture).output;
     EXPECT_FALSE(perfs.empty());
-    EXPECT_TRUE(sorted_lines(script_text(capture, "ip,brstack")) == perfs);
+    expect_same_text(script_text(capture, "ip,brstack"), perfs);
+  }
+}
+
+/// Recordings made here: several processors, events, threads and processes, counters read in samples, fields
+/// that one event has and another lacks.
+TEST_F(Perf, script_prints_what_we_print_of_recordings_made_here) {
+  if (!is_6_1()) GTEST_SKIP() << "our text follows perf 6.1, found " << version_;
+  struct Kind {
+    const char* options;
+    const char* fields;
+  };
+  const std::string work = "sh -c 'for i in 1 2 3 4; do ls -R /usr/lib/gcc >/dev/null & done; wait'";
+  u32 number = 0;
+  for (const Kind& kind : {
+           Kind{"-a -e cpu-clock -c 1000000", "comm,pid,tid,cpu,time,period,event,ip"},
+           Kind{"-a -e cpu-clock,page-faults,context-switches -F 3000",
+                "comm,pid,tid,cpu,time,period,event,ip"},
+           Kind{"-e {cpu-clock,page-faults}:S -F 3000", "comm,tid,time,period,event,ip"},
+           Kind{"-e cpu-clock/period=300000/,page-faults/time=0/", "comm,tid,time,event"},
+           Kind{"-g -e cpu-clock/call-graph=no/ -e page-faults/call-graph=fp/", "comm,tid,time,event"},
+           Kind{"-a --switch-events --namespaces -e cpu-clock -F 3000", "comm,tid,cpu,time,event,ip"},
+           Kind{"-a --threads -e cpu-clock -F 3000", "comm,tid,cpu,time,event,ip"},
+           Kind{"-a -z -e cpu-clock,page-faults -F 3000", "comm,tid,cpu,time,event,ip"},
+       }) {
+    SCOPED_TRACE(kind.options);
+    const std::string path = scratch_.file(fmt::format("p{}.data", number++));
+    const auto recorded =
+        perf(fmt::format("record -q -B --no-bpf-event -o {} {} -- {}", path, kind.options, work));
+    if (recorded.status != 0) GTEST_SKIP() << "perf may not record here";
+    const auto perfs = perf(fmt::format("script -F {} -i {}", kind.fields, path));
+    ASSERT_EQ(perfs.status, 0);
+    EXPECT_FALSE(perfs.output.empty());
+    expect_same_text(script_text(path, kind.fields), perfs.output);
   }
 }
 
