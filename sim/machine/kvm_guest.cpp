@@ -66,15 +66,19 @@ struct KvmGuest::Parts {
         exits(cpu, vcpu, apic, counts, config.output),
         before(vcpu.attach(cpu)),
         perf(cpu, vcpu, config.host_lbr) {
-    take_over_records();
+    copy_records(before, cpu);
     cpu.before_access = [this] { perf.follow_event(); };
   }
-  ~Parts() { vcpu.attach(before); }
+  ~Parts() {
+    copy_records(cpu, before);
+    vcpu.attach(before);
+  }
   Parts(const Parts&) = delete;
   Parts& operator=(const Parts&) = delete;
 
   [[nodiscard]] std::vector<u32> lbr_msrs() const;
-  void take_over_records();
+  /// The vCPU's records move to another CPU, if it has its event and that is active.
+  void copy_records(kvm::HardwareMsrs& from, kvm::HardwareMsrs& to) const;
   void start(const board::LoadedImage& image);
   [[nodiscard]] u64 retired(Ev ev = Ev::kInstructions) const {
     const Ledger& ledger = cpu.processor.ledger;
@@ -104,10 +108,12 @@ std::vector<u32> KvmGuest::Parts::lbr_msrs() const {
   return all;
 }
 
-void KvmGuest::Parts::take_over_records() {
-  if (!vcpu.state.lbr_event || vcpu.state.lbr.nr == 0) return;
+void KvmGuest::Parts::copy_records(kvm::HardwareMsrs& from, kvm::HardwareMsrs& to) const {
+  // Of an event that is not active the registers are the host's.
+  if (!vcpu.state.lbr_event || vcpu.state.event_state != kvm::EventState::kActive || vcpu.state.lbr.nr == 0)
+    return;
   for (const u32 index : lbr_msrs())
-    if (const std::optional<u64> value = before.read(index)) cpu.write(index, *value);
+    if (const std::optional<u64> value = from.read(index)) to.write(index, *value);
 }
 
 void KvmGuest::Parts::start(const board::LoadedImage& image) {

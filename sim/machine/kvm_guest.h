@@ -105,9 +105,9 @@ struct KvmRegisters {
 
 class KvmGuest {
  public:
-  /// Gives `vcpu`, which must outlive it, a CPU of its own. LBR registers that user space has set so far move
-  /// to that CPU if the vCPU has its LBR event. Throws Error: unknown names, too little or too much memory, a
-  /// part without VMX.
+  /// Gives `vcpu`, which must outlive it, a CPU of its own. If the vCPU has its LBR event, and it is active,
+  /// its LBR registers move to that CPU, and back at the end. Throws Error: unknown names, too little or too
+  /// much memory, a part without VMX.
   explicit KvmGuest(kvm::Vcpu& vcpu, KvmGuestConfig config = {});
   ~KvmGuest();
   KvmGuest(const KvmGuest&) = delete;

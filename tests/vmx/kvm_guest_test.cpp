@@ -199,6 +199,35 @@ TEST(KvmGuestLbr, bit_of_user_space_is_live_without_lbrs_since_patch_4) {
   }
 }
 
+/// Another CPU, or none, is a migration: the records are the vCPU's.
+TEST(KvmGuestLbr, goes_with_the_vcpu_from_cpu_to_cpu) {
+  // mov ecx, 0x1d9; mov eax, 1; xor edx, edx; wrmsr; mov ebx, 5; again: dec ebx; jnz again; hlt
+  constexpr std::array<u8, 24> kRecord = {0xb9, 0xd9, 0x01, 0, 0, 0xb8, 1, 0,    0,    0,    0x31, 0xd2,
+                                          0x0f, 0x30, 0xbb, 5, 0, 0,    0, 0xff, 0xcb, 0x75, 0xfc, 0xf4};
+  kvm::Host host(host_state("skylake", Kernel::kS8));
+  const auto vm = host.create_vm();
+  const auto vcpu = vm->create_vcpu(host.supported_cpuid());
+  {
+    KvmGuest guest(*vcpu);
+    guest.load(kRecord);
+    ASSERT_EQ(guest.run(kGuestLimit).how, How::kHalted);
+    ASSERT_EQ(vcpu->get_msr(kvm::msr::kLbrTos).value, 4u);
+  }
+  EXPECT_EQ(vcpu->get_msr(kvm::msr::kLbrTos).value, 4u);
+  EXPECT_EQ(vcpu->get_msr(0x684).value, 0x100015u);
+  KvmGuest next(*vcpu, {.slice = 5});
+  EXPECT_EQ(next.hardware_msr(0x684), 0x100015u);
+}
+
+TEST(KvmGuestLbr, does_not_overwrite_a_pinned_ring_of_the_host) {
+  kvm::Host host(host_state("skylake", Kernel::kS8));
+  const auto vm = host.create_vm();
+  const auto vcpu = vm->create_vcpu(host.supported_cpuid());
+  ASSERT_EQ(vcpu->set_msr(0x683, 0x1234), kvm::kOk);
+  KvmGuest guest(*vcpu, {.host_lbr = HostLbr::kPinned});
+  EXPECT_EQ(guest.hardware_msr(0x683), 0u);
+}
+
 /// What user space restored before the vCPU had a CPU is what the guest finds.
 TEST(KvmGuestLbr, that_user_space_has_restored_moves_to_the_cpu) {
   kvm::Host host(host_state("skylake", Kernel::kS8));
