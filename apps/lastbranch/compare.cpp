@@ -200,13 +200,13 @@ int compare_command(const std::vector<std::string>& words) {
     const StatComparison comparison =
         compare_stats(replay::read_stat_file(paths[0]), replay::read_stat_file(paths[1]), part(arguments));
     out->write(replay::printable(stat_comparison_text(comparison)));
-    as_json = stat_comparison_json(comparison);
+    if (arguments.has("json")) as_json = stat_comparison_json(comparison);
   } else {
     const u64 rows = arguments.has("rows") ? arguments.number("rows", 1) : kDefaultRows;
     const Comparison comparison =
         replay::compare_files(paths[0], paths[1], {.keep_going = arguments.has("keep-going")});
     out->write(replay::printable(comparison_text(comparison, rows)));
-    as_json = comparison_json(comparison);
+    if (arguments.has("json")) as_json = comparison_json(comparison);
   }
   out->finish();
   if (arguments.has("json")) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,9 +27,12 @@ struct CommonPlace {
 };
 using CommonEdge = std::pair<CommonPlace, CommonPlace>;
 
+/// An edge of either side; of one that has it not, nothing was counted.
 struct BothEdges {
-  Both<NamedPlace> ends;  ///< from, to
-  Both<Edge> sides;
+  static constexpr Edge kNone{};
+
+  Both<Place> ends;  ///< from, to
+  Both<const Edge*> sides = {&kNone, &kNone};
 };
 
 /// What the files of both sides are called: the last part of their names; files of B that are some of A by
@@ -62,14 +66,19 @@ NamedPlace named(const Place& place) {
   return {place.file == nullptr ? std::string() : place.file->name, place.offset};
 }
 
-std::map<CommonEdge, BothEdges> join(const Both<const EdgeProfile*>& profiles) {
+/// `sums` keeps the edges of several files of one name.
+std::map<CommonEdge, BothEdges> join(const Both<const EdgeProfile*>& profiles, std::deque<Edge>& sums) {
   std::map<CommonEdge, BothEdges> joined;
   const CommonNames common(profiles);
   for (std::size_t side = 0; side < 2; ++side) {
     for (const auto& [key, edge] : profiles[side]->edges()) {
       BothEdges& both = joined[{common(side, key.first), common(side, key.second)}];
-      both.ends = {named(key.first), named(key.second)};
-      both.sides[side] += edge;
+      both.ends = {key.first, key.second};
+      const Edge* known = std::exchange(both.sides[side], &edge);
+      if (known == &BothEdges::kNone) continue;
+      sums.push_back(*known);
+      sums.back() += edge;
+      both.sides[side] = &sums.back();
     }
   }
   return joined;
@@ -91,14 +100,14 @@ constexpr u32 kAll = (u32{1} << kGroups) - 1, kEven = 0x55555555 & kAll, kOdd = 
 std::optional<double> overlap(std::span<const BothEdges* const> edges, Selection a, Selection b) {
   u64 all_a = 0, all_b = 0;
   for (const BothEdges* e : edges) {
-    all_a += a.sum(e->sides[a.side].taken);
-    all_b += b.sum(e->sides[b.side].taken);
+    all_a += a.sum(e->sides[a.side]->taken);
+    all_b += b.sum(e->sides[b.side]->taken);
   }
   if (all_a == 0 || all_b == 0) return std::nullopt;
   double smaller = 0, larger = 0;
   for (const BothEdges* e : edges) {
-    const double p = static_cast<double>(a.sum(e->sides[a.side].taken)) / static_cast<double>(all_a);
-    const double q = static_cast<double>(b.sum(e->sides[b.side].taken)) / static_cast<double>(all_b);
+    const double p = static_cast<double>(a.sum(e->sides[a.side]->taken)) / static_cast<double>(all_a);
+    const double q = static_cast<double>(b.sum(e->sides[b.side]->taken)) / static_cast<double>(all_b);
     smaller += std::min(p, q);
     larger += std::max(p, q);
   }
@@ -161,10 +170,10 @@ void sort_by_difference(std::vector<Row>& rows) {
 
 EdgeRow edge_row(const BothEdges& both, const Both<const EdgeProfile*>& profiles) {
   EdgeRow row;
-  row.from = both.ends[0];
-  row.to = both.ends[1];
+  row.from = named(both.ends[0]);
+  row.to = named(both.ends[1]);
   for (std::size_t side = 0; side < 2; ++side) {
-    const Edge& edge = both.sides[side];
+    const Edge& edge = *both.sides[side];
     row.taken[side] = total(edge.taken);
     row.share[side] = share(edge.taken, *profiles[side]);
     row.missed[side] = missed(edge, *profiles[side]);
@@ -179,13 +188,13 @@ std::vector<BranchRow> branch_rows(const std::map<CommonEdge, BothEdges>& edges,
   // Edges of one branch stand side by side.
   for (auto at = edges.begin(); at != edges.end();) {
     BranchRow row;
-    row.at = at->second.ends[0];
+    row.at = named(at->second.ends[0]);
     Both<Edge> sums;
     const CommonPlace from = at->first.first;
     for (; at != edges.end() && at->first.first == from; ++at) {
       for (std::size_t side = 0; side < 2; ++side) {
-        row.targets[side] += total(at->second.sides[side].taken) != 0;
-        sums[side] += at->second.sides[side];
+        row.targets[side] += total(at->second.sides[side]->taken) != 0;
+        sums[side] += *at->second.sides[side];
       }
     }
     for (std::size_t side = 0; side < 2; ++side) {
@@ -246,7 +255,8 @@ Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
                   profile->samples_without());
     }
   }
-  const std::map<CommonEdge, BothEdges> edges = join(profiles);
+  std::deque<Edge> sums;
+  const std::map<CommonEdge, BothEdges> edges = join(profiles, sums);
   std::vector<const BothEdges*> list;
   list.reserve(edges.size());
   for (const auto& [key, both] : edges) list.push_back(&both);
@@ -262,7 +272,7 @@ Comparison compare(const EdgeProfile& a, const EdgeProfile& b) {
   out.branches = branch_rows(edges, profiles);
   out.notes = notes(profiles);
   const bool apart = std::ranges::none_of(list, [](const BothEdges* e) {
-    return total(e->sides[0].taken) != 0 && total(e->sides[1].taken) != 0;
+    return total(e->sides[0]->taken) != 0 && total(e->sides[1]->taken) != 0;
   });
   if (apart) out.notes.emplace_back("no edge is in both captures");
   return out;

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <variant>
 
+#include <fmt/format.h>
+
 namespace lastbranch::replay {
 namespace {
+
+/// Edges by addresses that are looked up at once, of all processes.
+constexpr std::size_t kMostKnown = std::size_t{1} << 22;
 
 Groups& operator+=(Groups& sum, const Groups& more) {
   for (std::size_t g = 0; g < kGroups; ++g) sum[g] += more[g];
@@ -45,7 +50,8 @@ std::size_t EdgeProfile::RawHash::operator()(const Raw& raw) const {
   return ((raw.from * kMix ^ raw.to) + raw.pid) * kMix >> 20;
 }
 
-EdgeProfile::EdgeProfile(perfdata::RecordSource& source) : path_(source.path()) {
+EdgeProfile::EdgeProfile(perfdata::RecordSource& source, std::size_t most_edges)
+    : path_(source.path()), most_edges_(most_edges) {
   while (const perfdata::Record* record = source.next()) {
     if (const auto* sample = std::get_if<perfdata::SampleRecord>(&record->body)) {
       add(*sample);
@@ -68,9 +74,25 @@ Place EdgeProfile::place(u32 pid, u64 address, u64 time) const {
 }
 
 Edge& EdgeProfile::edge(const Raw& raw, u64 time) {
-  Edge*& known = known_[raw];
-  if (known == nullptr) known = &edges_[{place(raw.pid, raw.from, time), place(raw.pid, raw.to, time)}];
-  return *known;
+  if (const auto it = known_.find(raw); it != known_.end()) return *it->second;
+  const Key key{place(raw.pid, raw.from, time), place(raw.pid, raw.to, time)};
+  auto it = edges_.find(key);
+  if (it == edges_.end()) {
+    if (edges_.size() >= most_edges_) return others_;
+    it = edges_.emplace(key, Edge{}).first;
+  }
+  if (known_.size() >= kMostKnown) known_.clear();
+  known_.emplace(raw, &it->second);
+  return it->second;
+}
+
+std::vector<std::string> EdgeProfile::notes() const {
+  std::vector<std::string> notes = maps_.notes();
+  if (const u64 others = total(others_.taken); others != 0) {
+    notes.push_back(
+        fmt::format("{} branches of more than {} different edges are in no row", others, most_edges_));
+  }
+  return notes;
 }
 
 void EdgeProfile::add(const perfdata::SampleRecord& sample) {

@@ -40,8 +40,11 @@ class EdgeProfile {
  public:
   using Key = std::pair<Place, Place>;
 
+  /// Different edges that are kept apart, of about a KiB each; more of them are in the sums only.
+  static constexpr std::size_t kMostEdges = std::size_t{1} << 20;
+
   /// Takes all that `source` still has. Throws Error.
-  explicit EdgeProfile(perfdata::RecordSource& source);
+  explicit EdgeProfile(perfdata::RecordSource& source, std::size_t most_edges = kMostEdges);
   EdgeProfile(const EdgeProfile&) = delete;
   EdgeProfile& operator=(const EdgeProfile&) = delete;
 
@@ -55,8 +58,8 @@ class EdgeProfile {
   [[nodiscard]] u64 samples() const { return samples_; }        ///< with branch stacks
   [[nodiscard]] u64 samples_without() const { return samples_without_; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// What the maps could not follow, for the user.
-  [[nodiscard]] std::vector<std::string> notes() const { return maps_.notes(); }
+  /// What the maps could not follow and what was too much, for the user.
+  [[nodiscard]] std::vector<std::string> notes() const;
 
  private:
   /// An edge by addresses, as long as the maps are what they were.
@@ -77,7 +80,9 @@ class EdgeProfile {
   std::string path_;
   perfdata::AddressSpace maps_;
   std::vector<std::optional<perfdata::BuildId>> build_ids_;  // by number of the file
+  std::size_t most_edges_;
   std::map<Key, Edge> edges_;
+  Edge others_;
   std::unordered_map<Raw, Edge*, RawHash> known_;
   Groups taken_{};
   u64 samples_ = 0;

@@ -203,6 +203,17 @@ TEST(Compare, files_are_the_same_by_their_build_ids_whatever_their_names) {
   EXPECT_EQ(compare(a, other).notes, std::vector<std::string>{"no edge is in both captures"});
 }
 
+TEST(Compare, more_edges_than_are_kept_apart_are_in_the_sums) {
+  ListedSource source({sample({branch(16, 32), branch(48, 64), branch(80, 96), branch(16, 32)})});
+  const EdgeProfile few(source, 2);
+  EXPECT_EQ(few.edges().size(), 2u);
+  EXPECT_EQ(total(few.taken()), 4u);
+  ASSERT_EQ(few.notes().size(), 1u);
+  EXPECT_EQ(few.notes()[0], "1 branches of more than 2 different edges are in no row");
+  EXPECT_DOUBLE_EQ(compare(few, few).edges[0].share[0].value + compare(few, few).edges[1].share[0].value,
+                   0.75);
+}
+
 TEST(Compare, a_capture_without_branches_is_refused) {
   const EdgeProfile a = profile_of({sample({branch(16, 32)})}), none = profile_of({sample({})});
   EXPECT_THROW(static_cast<void>(compare(a, none)), Error);
