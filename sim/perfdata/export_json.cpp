@@ -156,7 +156,9 @@ class JsonExporter final : public Exporter {
   }
 
   void put_sample(const Record& record, const SampleRecord& sample, std::string& text) const {
-    constexpr std::array<std::string_view, 4> kModes = {"unknown", "kernel", "user", "hypervisor"};
+    constexpr std::array<std::string_view, 6> kModes = {"unknown",    "kernel",       "user",
+                                                        "hypervisor", "guest kernel", "guest user"};
+    const auto mode = static_cast<std::size_t>(record.cpu_mode());
     const auto out = std::back_inserter(text);
     const u64 bits =
         sample.event < source_.events().size() ? source_.events()[sample.event].attr.sample_type : 0;
@@ -170,7 +172,7 @@ class JsonExporter final : public Exporter {
     if ((bits & kSampleTime) != 0) fmt::format_to(out, ",\"time\":{}", sample.time);
     if ((bits & kSampleCpu) != 0) fmt::format_to(out, ",\"cpu\":{}", sample.cpu);
     if ((bits & kSamplePeriod) != 0) fmt::format_to(out, ",\"period\":{}", sample.period);
-    fmt::format_to(out, ",\"mode\":\"{}\"", kModes[static_cast<std::size_t>(record.cpu_mode()) & 3]);
+    fmt::format_to(out, ",\"mode\":\"{}\"", kModes[mode < kModes.size() ? mode : 0]);
     if ((bits & kSampleCallchain) != 0) put_addresses("callchain", sample.callchain, text);
     if ((bits & kSampleBranchStack) != 0) {
       text += ",\"branches\":[";

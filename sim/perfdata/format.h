@@ -224,7 +224,14 @@ static_assert(sizeof(RecordHeader) == 8);
 inline constexpr std::size_t kRecordSizeMax = 0xfff8;
 
 /// RecordHeader::misc: where the processor was (lowest three bits), and flags.
-enum class CpuMode : u16 { kUnknown = 0, kKernel = 1, kUser = 2, kHypervisor = 3 };
+enum class CpuMode : u16 {
+  kUnknown = 0,
+  kKernel = 1,
+  kUser = 2,
+  kHypervisor = 3,
+  kGuestKernel = 4,
+  kGuestUser = 5,
+};
 inline constexpr u16 kMiscCpuModeMask = 7;
 inline constexpr u16 kMiscMmapData = 1u << 13;
 inline constexpr u16 kMiscCommExec = 1u << 13;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <sstream>
 
 #include <gtest/gtest.h>
@@ -303,6 +304,34 @@ TEST_F(Export, json_holds_all_that_the_capture_has) {
   std::size_t records = 0;
   for (const std::string& line : lines) records += line.starts_with("{\"type\":") ? 1 : 0;
   EXPECT_EQ(records, json.at("records").as_array().size());
+}
+
+TEST_F(Export, json_tells_guests_from_the_host) {
+  constexpr std::array<std::string_view, 8> kModes = {"unknown",      "kernel",     "user",    "hypervisor",
+                                                      "guest kernel", "guest user", "unknown", "unknown"};
+  write_random(path_, {.samples = 1});
+  const auto bytes = read_file(path_);
+  FileHeader header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  for (u16 mode = 0; mode < kModes.size(); ++mode) {
+    auto changed = bytes;
+    for (u64 at = header.data.offset; at < header.data.offset + header.data.size;) {
+      RecordHeader record;
+      std::memcpy(&record, &changed[at], sizeof record);
+      if (record.type == static_cast<u32>(RecordType::kSample)) {
+        record.misc = static_cast<u16>((record.misc & ~kMiscCpuModeMask) | mode);
+        std::memcpy(&changed[at], &record, sizeof record);
+      }
+      at += record.size;
+    }
+    write_file(path_, changed);
+    const auto json = boost::json::parse(exported(path_, ExportFormat::kJson)).as_object();
+    for (const auto& record : json.at("records").as_array()) {
+      if (string_of(record.at("type")) == "sample") {
+        EXPECT_EQ(string_of(record.at("mode")), kModes[mode]);
+      }
+    }
+  }
 }
 
 TEST_F(Export, json_stays_valid_whatever_names_hold) {
