@@ -194,6 +194,12 @@ int compare_command(const std::vector<std::string>& words) {
         "compare: expected two captures or two files of counts, found counts in {} and a capture in {}",
         paths[counts[0] ? 0 : 1], paths[counts[0] ? 1 : 0]);
   }
+  using Names = std::vector<const char*>;
+  for (const char* option : counts[0] ? Names{"rows", "keep-going"} : Names{"uarch", "lbr-depth", "set"}) {
+    if (!arguments.has(option)) continue;
+    throw Error("compare: --{}: expected two {}, found {} and {}", option,
+                counts[0] ? "captures" : "files of counts", paths[0], paths[1]);
+  }
   const auto out = output_or_stdout(arguments);
   std::string as_json;
   if (counts[0]) {

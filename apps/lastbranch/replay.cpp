@@ -132,6 +132,9 @@ int replay_command(const std::vector<std::string>& words) {
       throw Error("replay: --{}: expected a program to run after '--', found none", option);
     }
   }
+  if (arguments.has("object") && !arguments.has("cfg")) {
+    throw Error("replay: --object: expected --cfg, whose tables are of that file, found none");
+  }
   // A pipe must not be looked into: it can be read only once.
   const std::string& capture = arguments.words()[0];
   if (std::filesystem::is_regular_file(capture) && replay::is_msr_dump(capture))

@@ -59,23 +59,21 @@ class Lbr final : public DebugControl, public DebugEvents {
   /// every taken branch: one test, then five stores; everything else waits until somebody reads, or is out of
   /// line. Branches not taken are not for this function. The kind of near branches leaves privilege as it is.
   [[gnu::always_inline]] void push(const RetiredBranch& b) {
-    const unsigned bit = keep_bit(b.kind, b.cpl_to);
-    if (((plain_ >> bit) & 1) != 0) [[likely]] {
-      ring_.push(b);
-    } else if (((special_ >> bit) & 1) != 0) {
-      push_special(b);
-    }
+    if (!push_fast(b) && needs_slow(b)) push_slow(b);
   }
-  /// As push(), without a call: false when it is for push_slow() to take.
+  // push() in its parts, for callers that want no call on the way.
+  /// Whether it was recorded. If not, needs_slow() says whether push_slow() must have it.
   [[gnu::always_inline]] bool push_fast(const RetiredBranch& b) {
-    const unsigned bit = keep_bit(b.kind, b.cpl_to);
-    if (((plain_ >> bit) & 1) != 0) [[likely]] {
-      ring_.push(b);
-      return true;
-    }
-    return ((special_ >> bit) & 1) == 0;
+    if (((plain_ >> keep_bit(b.kind, b.cpl_to)) & 1) == 0) [[unlikely]]
+      return false;
+    ring_.push(b);
+    return true;
   }
-  void push_slow(const RetiredBranch& b) { push_special(b); }
+  [[nodiscard, gnu::always_inline]] bool needs_slow(const RetiredBranch& b) const {
+    return ((special_ >> keep_bit(b.kind, b.cpl_to)) & 1) != 0;
+  }
+  /// BTS, call-stack mode, last-exception records, quirks: all about a branch that is not plain recording.
+  [[gnu::noinline]] void push_slow(const RetiredBranch& b);
   /// A transaction aborted: `from` is where it was, `to` where execution goes on.
   void transaction_abort(u64 from, u64 to, u64 time, u8 cpl);
 
@@ -152,9 +150,6 @@ class Lbr final : public DebugControl, public DebugEvents {
   friend LbrState save(const Lbr& lbr);
   friend MsrFault restore(Lbr& lbr, const LbrState& state);
 
-  /// Everything about a branch that is not plain recording: BTS, call-stack mode, last-exception records,
-  /// quirks.
-  [[gnu::noinline]] void push_special(const RetiredBranch& b);
   [[nodiscard]] bool keeps(const RetiredBranch& b) const;
   void record(const RetiredBranch& b);
   void pop(u64 time);
@@ -173,7 +168,7 @@ class Lbr final : public DebugControl, public DebugEvents {
   void glitch_tos();
 
   KeepMask plain_ = 0;    ///< branches that are recorded and nothing else
-  KeepMask special_ = 0;  ///< branches that push_special takes
+  KeepMask special_ = 0;  ///< branches that push_slow takes
   Ring ring_;
 
   LbrParams params_;

@@ -25,7 +25,7 @@ bool Lbr::keeps(const RetiredBranch& b) const {
   return ((filter_ >> keep_bit(b.kind, cpl)) & 1) != 0;
 }
 
-void Lbr::push_special(const RetiredBranch& b) {
+void Lbr::push_slow(const RetiredBranch& b) {
   const LbrQuirks& q = params_.quirks;
   if (recording_) {
     if (b.kind >= BranchKind::kSoftInt) take_exception_record();

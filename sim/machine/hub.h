@@ -14,6 +14,9 @@ struct Hub {
   [[gnu::always_inline]] void branch(const RetiredBranch& b) { lbr.push(b); }
   // For the core, see exec/branch.h.
   [[gnu::always_inline]] bool branch_fast(const RetiredBranch& b) { return lbr.push_fast(b); }
+  [[nodiscard, gnu::always_inline]] bool needs_slow(const RetiredBranch& b) const {
+    return lbr.needs_slow(b);
+  }
   void branch_slow(const RetiredBranch& b) { lbr.push_slow(b); }
 };
 

@@ -181,6 +181,7 @@ def test_bad_input_is_one_line_and_status_2(tmp_path: Path) -> None:
         (["replay", bad, "--"], ["program", "'--'"]),
         (["replay", "-", "--", "/bin/true"], ["-- /bin/true", "read twice"]),
         (["replay", bad, "--clear-env"], ["--clear-env", "program", "'--'"]),
+        (["replay", bad, "--object", "x"], ["--object", "--cfg"]),
         (["replay", bad, "--seed", "2"], ["--seed", "program", "'--'"]),
     ):
         done = lastbranch(*arguments)

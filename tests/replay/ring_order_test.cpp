@@ -1,4 +1,4 @@
-// Captures of several processors: perf writes the buffer of one after that of another.
+// The order of a file is not that of the times: perf writes one buffer after the other.
 #include <gtest/gtest.h>
 
 #include "sim/replay/replay.h"
@@ -27,9 +27,8 @@ void add_sample(RawFile& file, const SampleRecord& sample, u64 time) {
   file.add(static_cast<u32>(RecordType::kSample), body);
 }
 
-/// A thread's samples at times 1 to 6, of which a second processor took the third and the fourth; in the file
-/// as `order` says.
-std::string two_processors(const perfdata::test::ScratchDir& scratch, const std::vector<u64>& order) {
+/// A thread's samples at the times of `order`, in the file in that order.
+std::string recorded(const perfdata::test::ScratchDir& scratch, const std::vector<u64>& order) {
   Program program(true);
   program.run(32);
   std::vector<SampleRecord> samples;
@@ -47,10 +46,10 @@ std::string two_processors(const perfdata::test::ScratchDir& scratch, const std:
   return path;
 }
 
-TEST(RingReplay, a_thread_that_changed_processors_is_one_stream) {
+TEST(RingReplay, samples_are_replayed_in_the_order_of_their_times) {
   perfdata::test::ScratchDir scratch;
   for (const std::vector<u64>& order : {std::vector<u64>{1, 2, 3, 4, 5, 6}, {1, 2, 5, 6, 3, 4}}) {
-    const Report report = replay(two_processors(scratch, order), {.uarch = "skylake"});
+    const Report report = replay(recorded(scratch, order), {.uarch = "skylake"});
     EXPECT_TRUE(report.agrees());
     EXPECT_EQ(report[Check::kRing].held, 6u);
     EXPECT_EQ(report.joined, 5u) << "first in the file after 2: " << order[2];

@@ -1,7 +1,7 @@
 #pragma once
 // Near branches and the ends of blocks. Templates over the core's policies P: P::Hub takes retired branches
-// (by branch(); or by branch_fast(), and where that answers false by branch_slow()), P::V is the observation
-// variant. Only these functions know the hub, so only they are instantiated per hub.
+// (by branch(); or by branch_fast() and, where that answers false and needs_slow() true, by branch_slow()),
+// P::V is the observation variant. Only these functions know the hub, so only they are instantiated per hub.
 //
 // Every conditional branch also exists fused with the CMP or TEST before it: the comparison decides directly,
 // the flags are still left behind lazily. Source: SDM vol. 2, "Jcc", "JMP", "CALL", "RET", "LOOP/LOOPcc".
@@ -107,7 +107,10 @@ struct BranchOps {
     if constexpr (V::kObserved) c.observer(c.observer_self, c, i);
     Hub& hub = *static_cast<Hub*>(c.hub);
     if constexpr (requires(const RetiredBranch& b) { hub.branch_slow(b); }) {
-      if (!hub.branch_fast(retired(c, i, from, to, kind))) [[unlikely]]
+      const RetiredBranch b = retired(c, i, from, to, kind);
+      // Two ways on, not one: with recording off a branch would otherwise jump back to the recording path.
+      if (hub.branch_fast(b)) return proceed<kind>(c, to);
+      if (hub.needs_slow(b)) [[unlikely]]
         return take_slowly<kind>(c, i, from, to);
     } else {
       hub.branch(retired(c, i, from, to, kind));
