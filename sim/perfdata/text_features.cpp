@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,18 @@ constexpr std::array kBranchBits = {
     BranchRow{"COUNTERS", kBranchCounters},
 };
 
+struct FlagRow {
+  std::string_view key;
+  u64 bit;
+};
+constexpr std::array kFlags = {
+    FlagRow{", exclude_user = ", kAttrExcludeUser},
+    FlagRow{", exclude_kernel = ", kAttrExcludeKernel},
+    FlagRow{", exclude_hv = ", kAttrExcludeHv},
+    FlagRow{", freq = ", kAttrFreq},
+};
+constexpr std::string_view kPrecise = ", precise_ip = ";
+
 void set_present(Features& features, Feature feature) {
   features.present.set(static_cast<std::size_t>(feature));
 }
@@ -73,12 +86,30 @@ std::string_view value_of(std::string_view text, std::string_view key) {
   return value.substr(0, value.find(", "));
 }
 
+/// The number behind `key`, without its name as "4 (PERF_TYPE_RAW)" has one; 0: none.
+u64 number_of(std::string_view text, std::string_view key) {
+  constexpr std::string_view kHex = "0x";
+  std::string_view value = value_of(text, key);
+  value = value.substr(0, value.find(' '));
+  u64 number = 0;
+  const bool hex = value.starts_with(kHex);
+  const bool is_number =
+      hex ? parse_whole_hex(value.substr(kHex.size()), number) : parse_decimal(value, number);
+  return is_number ? number : 0;
+}
+
+/// What replay asks of an event: what it counts, how often it samples, which branches it keeps.
 void parse_event(std::string_view value, std::vector<EventInfo>& events) {
   EventInfo event;
   event.name = std::string(value_of(value, "name = "));
   event.attr.size = sizeof(Attr);
-  static_cast<void>(
-      parse_decimal(value_of(value, "{ sample_period, sample_freq } = "), event.attr.sample_period));
+  event.attr.type = static_cast<u32>(number_of(value, ", type = "));
+  event.attr.config = number_of(value, ", config = ");
+  event.attr.sample_period = number_of(value, "{ sample_period, sample_freq } = ");
+  for (const FlagRow& row : kFlags) {
+    if (number_of(value, row.key) != 0) event.attr.flags |= row.bit;
+  }
+  event.attr.flags |= (number_of(value, kPrecise) & 3) << kAttrPreciseIpShift;
   for_pieces(value_of(value, "branch_sample_type = "), "|", [&](std::string_view name) {
     const auto* row = std::ranges::find(kBranchBits, name, &BranchRow::name);
     if (row != kBranchBits.end()) event.attr.branch_sample_type |= row->bit;
@@ -115,8 +146,17 @@ std::string event_line(const EventInfo& event) {
     if (!names.empty()) names += '|';
     names += row.name;
   }
-  return fmt::format("# event : name = {}, {{ sample_period, sample_freq }} = {}, branch_sample_type = {}",
-                     event.name, event.attr.sample_period, names);
+  const Attr& attr = event.attr;
+  std::string line = fmt::format(
+      "# event : name = {}, type = {}, config = {:#x}, {{ sample_period, sample_freq }} = {}, "
+      "branch_sample_type = {}",
+      event.name, attr.type, attr.config, attr.sample_period, names);
+  for (const FlagRow& row : kFlags) {
+    if ((attr.flags & row.bit) != 0) fmt::format_to(std::back_inserter(line), "{}1", row.key);
+  }
+  const u64 precise = attr.flags >> kAttrPreciseIpShift & 3;
+  if (precise != 0) fmt::format_to(std::back_inserter(line), "{}{}", kPrecise, precise);
+  return line;
 }
 
 bool parse_feature_line(std::string_view line, Features& features, std::vector<EventInfo>& events) {

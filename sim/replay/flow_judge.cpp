@@ -38,12 +38,12 @@ StackKind FlowJudge::stack_kind(const perfdata::SampleRecord& sample, bool exact
   if (kind.branch_bits == 0) return kind;
   kind.call_stack = (kind.branch_bits & perfdata::kBranchCallStack) != 0;
   kind.every_kind = (kind.branch_bits & perfdata::kBranchAny) != 0 || (kind.branch_bits & kKindBits) == 0;
-  // Without a privilege in the branch filter the event's own counts.
   // Of text without a header its reader takes all branches.
   constexpr u64 kAll = perfdata::kBranchUser | perfdata::kBranchKernel | perfdata::kBranchAny;
   kind.filter_known =
       !is_text() || attr.sample_period != 0 || (kind.branch_bits & ~u64{perfdata::kBranchTypeSave}) != kAll;
   if (!kind.filter_known) return kind;
+  // Without a privilege in the branch filter the event's own counts.
   const u64 privileges = kind.branch_bits & (perfdata::kBranchUser | perfdata::kBranchKernel);
   const bool kernel = privileges != 0 ? (privileges & perfdata::kBranchKernel) != 0
                                       : (attr.flags & perfdata::kAttrExcludeKernel) == 0;
@@ -372,8 +372,7 @@ void FlowJudge::finish() {
     lines.held -= std::min(lines.held, lines_of_unknown_filter_);
     report_.notes.emplace_back(
         "the branches look filtered, as kinds of branches that lie between them are nowhere recorded: "
-        "straight "
-        "lines are not judged");
+        "straight lines are not judged");
   }
   if (filtered_ != 0)
     report_.notes.push_back(fmt::format("{} samples have filtered branches: no straight lines", filtered_));

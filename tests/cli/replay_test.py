@@ -85,6 +85,19 @@ def test_other_makers_have_a_status_of_their_own(captures: Path, tmp_path: Path)
     assert report["foreign"] and "AuthenticAMD" in report["verdict"]
 
 
+def test_text_that_names_its_event_is_joined_as_the_recording_is(tmp_path: Path) -> None:
+    program = compile_c(PROGRAM, tmp_path / "program", ("-O1", "-static"))
+    data, text = tmp_path / "p.data", tmp_path / "p.txt"
+    limit = ("--max-instructions", "20000")
+    done = lastbranch("record", "-j", "cond,u", "-c", "5", "-e", "branches:u", "-o", data, *limit, "--", program)
+    assert done.returncode == 0, words(done)
+    columns = ("--format", "perf-script", "-F", "comm,tid,time,period,event,ip,brstack")
+    assert lastbranch("script", "-i", data, "-o", text, *columns).returncode == 0
+    samples = [report_of(capture, folder=tmp_path, status=0)["samples"] for capture in (data, text)]
+    assert samples[0]["joined"] > 10
+    assert samples[1] == samples[0]
+
+
 LENGTHS_OF_VARIABLES = """
 extern char** environ;
 int main(void) {

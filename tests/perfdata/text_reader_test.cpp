@@ -391,18 +391,19 @@ TEST(TextReader, records_between_samples) {
 }
 
 TEST(TextReader, the_header_of_perf_script_gives_features) {
-  const Capture read =
-      read_text(std::string("# ========\n"
-                            "# hostname : box\n# os release : 6.1.0\n# perf version : 6.1.1\n"
-                            "# arch : x86_64\n# nrcpus online : 4\n# nrcpus avail : 8\n"
-                            "# cpudesc : Some CPU\n# cpuid : GenuineIntel,6,94,3\n"
-                            "# total memory : 4096 kB\n# cmdline : perf record -b \n"
-                            "# event : name = cycles:u, , id = { 1 }, size = 112, { sample_period, "
-                            "sample_freq } = 10007, sample_type = IP|TID|BRANCH_STACK, "
-                            "branch_sample_type = USER|ANY|TYPE_SAVE\n"
-                            "# cpu pmu capabilities: branches=32, max_precise=0\n"
-                            "# missing features: TRACING_DATA \n# ========\n#\n 402004 ") +
-                kTwo + "\n");
+  const Capture read = read_text(
+      std::string("# ========\n"
+                  "# hostname : box\n# os release : 6.1.0\n# perf version : 6.1.1\n"
+                  "# arch : x86_64\n# nrcpus online : 4\n# nrcpus avail : 8\n"
+                  "# cpudesc : Some CPU\n# cpuid : GenuineIntel,6,94,3\n"
+                  "# total memory : 4096 kB\n# cmdline : perf record -b \n"
+                  "# event : name = cycles:u, , id = { 1 }, type = 4 (PERF_TYPE_RAW), size = 112, "
+                  "config = 0x20c4 (raw), { sample_period, sample_freq } = 10007, sample_type = "
+                  "IP|TID|BRANCH_STACK, disabled = 1, exclude_kernel = 1, freq = 1, precise_ip = 2, "
+                  "sample_id_all = 1, branch_sample_type = USER|ANY|TYPE_SAVE\n"
+                  "# cpu pmu capabilities: branches=32, max_precise=0\n"
+                  "# missing features: TRACING_DATA \n# ========\n#\n 402004 ") +
+      kTwo + "\n");
   EXPECT_EQ(read.features.hostname, "box");
   EXPECT_EQ(read.features.os_release, "6.1.0");
   EXPECT_EQ(read.features.version, "6.1.1");
@@ -418,7 +419,10 @@ TEST(TextReader, the_header_of_perf_script_gives_features) {
   EXPECT_EQ(read.features.pmu_caps[0], (std::pair<std::string, std::string>("branches", "32")));
   ASSERT_EQ(read.events.size(), 1u);
   EXPECT_EQ(read.events[0].name, "cycles:u");
+  EXPECT_EQ(read.events[0].attr.type, 4u);
+  EXPECT_EQ(read.events[0].attr.config, 0x20c4u);
   EXPECT_EQ(read.events[0].attr.sample_period, 10007u);
+  EXPECT_EQ(read.events[0].attr.flags, kAttrExcludeKernel | kAttrFreq | u64{2} << kAttrPreciseIpShift);
   EXPECT_EQ(read.events[0].attr.sample_type, kSampleIp | kSampleBranchStack);
   EXPECT_EQ(read.events[0].attr.branch_sample_type, kBranchUser | kBranchAny | kBranchTypeSave);
 }
