@@ -127,6 +127,11 @@ def test_bad_input_is_refused_by_name(tmp_path: Path, captures: dict[str, Path])
         (("compare", captures["a"], tmp_path / "absent"), "absent"),
         (("compare", captures["a"], empty), "empty"),
         (("compare", "-n", "0", captures["a"], captures["a"]), "expected"),
+        (
+            ("compare", "--uarch", "haswell", captures["a"], captures["a"]),
+            "--uarch: expected two files of counts",
+        ),
+        (("compare", "-n", "5", counts, counts), "--rows: expected two captures"),
     ):
         result = lastbranch(*words)
         assert result.returncode == 2, words

@@ -89,7 +89,9 @@ def test_text_that_names_its_event_is_joined_as_the_recording_is(tmp_path: Path)
     program = compile_c(PROGRAM, tmp_path / "program", ("-O1", "-static"))
     data, text = tmp_path / "p.data", tmp_path / "p.txt"
     limit = ("--max-instructions", "20000")
-    done = lastbranch("record", "-j", "cond,u", "-c", "5", "-e", "branches:u", "-o", data, *limit, "--", program)
+    done = lastbranch(
+        "record", "-j", "cond,u", "-c", "5", "-e", "branches:u", "-o", data, *limit, "--", program
+    )
     assert done.returncode == 0, words(done)
     columns = ("--format", "perf-script", "-F", "comm,tid,time,period,event,ip,brstack")
     assert lastbranch("script", "-i", data, "-o", text, *columns).returncode == 0
