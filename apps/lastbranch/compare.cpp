@@ -2,6 +2,7 @@
 #include "sim/replay/compare.h"
 
 #include <cmath>
+#include <memory>
 #include <span>
 
 #include <fmt/format.h>
@@ -201,25 +202,22 @@ int compare_command(const std::vector<std::string>& words) {
                 counts[0] ? "captures" : "files of counts", paths[0], paths[1]);
   }
   const auto out = output_or_stdout(arguments);
-  std::string as_json;
+  // Created before any work, so that a bad name is told at once.
+  const auto json = arguments.has("json") ? std::make_unique<Output>(arguments.text("json")) : nullptr;
   if (counts[0]) {
     const StatComparison comparison =
         compare_stats(replay::read_stat_file(paths[0]), replay::read_stat_file(paths[1]), part(arguments));
     out->write(replay::printable(stat_comparison_text(comparison)));
-    if (arguments.has("json")) as_json = stat_comparison_json(comparison);
+    if (json) json->write(stat_comparison_json(comparison));
   } else {
     const u64 rows = arguments.has("rows") ? arguments.number("rows", 1) : kDefaultRows;
     const Comparison comparison =
         replay::compare_files(paths[0], paths[1], {.keep_going = arguments.has("keep-going")});
     out->write(replay::printable(comparison_text(comparison, rows)));
-    if (arguments.has("json")) as_json = comparison_json(comparison);
+    if (json) json->write(comparison_json(comparison));
   }
   out->finish();
-  if (arguments.has("json")) {
-    Output file(arguments.text("json"));
-    file.write(as_json);
-    file.finish();
-  }
+  if (json) json->finish();
   return kSuccess;
 }
 

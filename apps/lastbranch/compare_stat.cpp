@@ -83,19 +83,18 @@ StatComparison compare_stats(const replay::StatFile& a, const replay::StatFile& 
   std::vector<std::optional<StatCount>> partners(a.counts.size());
   // By what is the same on both sides; of several in B the first.
   const auto pair_by = [&](auto key) {
-    std::unordered_multimap<std::string, std::size_t> places;
+    std::unordered_map<std::string, std::vector<std::size_t>> places;  // the first at the end
     for (std::size_t i = b.counts.size(); i-- != 0;) {
-      if (!paired[i]) places.emplace(key(b.counts[i].event), i);
+      if (!paired[i]) places[key(b.counts[i].event)].push_back(i);
     }
     for (std::size_t i = 0; i < a.counts.size(); ++i) {
       if (partners[i]) continue;
-      const auto [first, last] = places.equal_range(key(a.counts[i].event));
-      if (first == last) continue;
-      const auto best =
-          std::ranges::min_element(first, last, {}, [](const auto& place) { return place.second; });
-      paired[best->second] = true;
-      partners[i] = b.counts[best->second];
-      places.erase(best);
+      const auto found = places.find(key(a.counts[i].event));
+      if (found == places.end() || found->second.empty()) continue;
+      const std::size_t place = found->second.back();
+      found->second.pop_back();
+      paired[place] = true;
+      partners[i] = b.counts[place];
     }
   };
   pair_by([](const std::string& name) { return name; });

@@ -84,7 +84,7 @@ struct KvmGuest::Parts {
     const Ledger& ledger = cpu.processor.ledger;
     return ledger.total(ev, Ctx::kGuestKernel) + ledger.total(ev, Ctx::kGuestUser);
   }
-  /// Of retired() and those that KVM completed for the guest.
+  /// The guest has completed nothing for long, neither by itself nor with KVM's help.
   [[nodiscard]] bool stuck() const { return stalls >= kMostStalls; }
   /// To be called after a fault or an exit.
   void look_for_progress();
